@@ -1,0 +1,100 @@
+// Where CAF 0.18 and CAF 1.x differ.
+
+#pragma once
+
+#include <caf/actor.hpp>
+#include <caf/attachable.hpp>
+#include <caf/config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/mailbox_element.hpp>
+#include <caf/message_id.hpp>
+#include <caf/message_priority.hpp>
+#include <caf/send.hpp>
+#if CAF_VERSION_MAJOR >= 1
+#  include <caf/event_based_mail.hpp>
+#  include <caf/scheduler.hpp>
+#else
+#  include <caf/execution_unit.hpp>
+#endif
+
+#include <utility>
+
+namespace director::internal::compat {
+
+/// What an actor runs on.
+#if CAF_VERSION_MAJOR >= 1
+using scheduler_type = caf::scheduler;
+#else
+using scheduler_type = caf::execution_unit;
+#endif
+
+/// Makes an element for a mailbox.
+template <class... Ts>
+caf::mailbox_element_ptr make_element(caf::message_priority priority,
+                                      Ts&&... xs) {
+  auto id = caf::make_message_id(priority);
+#if CAF_VERSION_MAJOR >= 1
+  return caf::make_mailbox_element(nullptr, id, std::forward<Ts>(xs)...);
+#else
+  return caf::make_mailbox_element(nullptr, id,
+                                   caf::mailbox_element::forwarding_stack{},
+                                   std::forward<Ts>(xs)...);
+#endif
+}
+
+/// Sends an asynchronous message without sender.
+template <class... Ts>
+void send(const caf::actor& receiver, caf::message_priority priority,
+          scheduler_type* sched, Ts&&... xs) {
+  receiver->enqueue(make_element(priority, std::forward<Ts>(xs)...), sched);
+}
+
+/// Sends a request without timeout and handles the response later. Works for
+/// event-based (`then`) actors.
+template <class Self, class OnValue, class OnError, class... Ts>
+void request(Self* self, const caf::actor& receiver, OnValue on_value,
+             OnError on_error, Ts&&... xs) {
+#if CAF_VERSION_MAJOR >= 1
+  self->mail(std::forward<Ts>(xs)...)
+    .request(receiver, caf::infinite)
+    .then(std::move(on_value), std::move(on_error));
+#else
+  self->request(receiver, caf::infinite, std::forward<Ts>(xs)...)
+    .then(std::move(on_value), std::move(on_error));
+#endif
+}
+
+/// Sends a request from a blocking actor and waits for the response.
+template <class Self, class Handle, class OnValue, class OnError, class... Ts>
+void request_receive(Self& self, const Handle& receiver, caf::timespan timeout,
+                     OnValue on_value, OnError on_error, Ts&&... xs) {
+#if CAF_VERSION_MAJOR >= 1
+  self->mail(std::forward<Ts>(xs)...)
+    .request(receiver, timeout)
+    .receive(std::move(on_value), std::move(on_error));
+#else
+  self->request(receiver, timeout, std::forward<Ts>(xs)...)
+    .receive(std::move(on_value), std::move(on_error));
+#endif
+}
+
+/// Installs handlers for exit messages and for messages that `behavior` does
+/// not match, and returns the complete behavior.
+template <class OnExit, class OnOther, class... Fs>
+caf::behavior make_behavior([[maybe_unused]] caf::event_based_actor* self,
+                            OnExit on_exit, OnOther on_other, Fs... fs) {
+#if CAF_VERSION_MAJOR >= 1
+  return {std::move(fs)..., std::move(on_exit),
+          [on_other](caf::message msg) -> caf::result<void> {
+            return on_other(msg);
+          }};
+#else
+  self->set_exit_handler(std::move(on_exit));
+  self->set_default_handler(
+    [on_other](caf::scheduled_actor*, caf::message& msg)
+      -> caf::skippable_result { return on_other(msg); });
+  return {std::move(fs)...};
+#endif
+}
+
+} // namespace director::internal::compat

@@ -1,0 +1,86 @@
+#include "director/internal/tracer.hpp"
+
+#include <caf/sec.hpp>
+
+#include <array>
+
+namespace director {
+
+namespace {
+
+constexpr std::array<std::string_view, 6> kind_names
+  = {"message", "reply", "start", "exit", "verdict", "timer"};
+
+} // namespace
+
+std::string to_string(trace_kind x) {
+  auto index = static_cast<size_t>(x);
+  return index < kind_names.size() ? std::string{kind_names[index]} : "???";
+}
+
+bool from_string(std::string_view in, trace_kind& out) {
+  for (uint8_t index = 0; index < kind_names.size(); ++index)
+    if (kind_names[index] == in)
+      return from_integer(index, out);
+  return false;
+}
+
+bool from_integer(std::underlying_type_t<trace_kind> in, trace_kind& out) {
+  out = static_cast<trace_kind>(in);
+  return in < kind_names.size();
+}
+
+std::string to_string(const trace_event& x) {
+  auto result = caf::timestamp_to_string(x.time) + ' ' + to_string(x.kind);
+  if (!x.id.empty())
+    result += ' ' + to_string(x.id);
+  if (!x.text.empty())
+    result += ": " + x.text;
+  return result;
+}
+
+namespace internal {
+
+caf::error tracer::open() {
+  if (opts_.file.empty())
+    return {};
+  file_.reset(std::fopen(opts_.file.c_str(), "a"));
+  if (file_)
+    return {};
+  return caf::make_error(caf::sec::cannot_open_file, opts_.file);
+}
+
+void tracer::trace(trace_kind kind, const child_id& id, std::string text) {
+  if (opts_.counters) {
+    auto to = std::array{&counters_.messages, &counters_.replies,
+                         &counters_.starts,   &counters_.exits,
+                         &counters_.verdicts, &counters_.timers};
+    ++*to[static_cast<size_t>(kind)];
+  }
+  trace_event event{caf::make_timestamp(), kind, id, std::move(text)};
+  if (opts_.print || file_) {
+    auto line = to_string(event) + '\n';
+    if (opts_.print)
+      std::fwrite(line.data(), 1, line.size(), stderr);
+    if (file_) {
+      std::fwrite(line.data(), 1, line.size(), file_.get());
+      std::fflush(file_.get());
+    }
+  }
+  if (opts_.function) {
+    try {
+      opts_.function(event);
+    } catch (...) {
+      // A broken observer must not change what it observes.
+      opts_.function = nullptr;
+    }
+  }
+  if (opts_.ring > 0) {
+    if (ring_.size() == opts_.ring)
+      ring_.pop_front();
+    ring_.push_back(std::move(event));
+  }
+}
+
+} // namespace internal
+} // namespace director

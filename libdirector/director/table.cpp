@@ -1,0 +1,114 @@
+#include "director/table.hpp"
+
+namespace director {
+
+table_client::~table_client() {
+  // nop
+}
+
+table::~table() {
+  // nop
+}
+
+size_t table::size() const {
+  return count_children().specs;
+}
+
+caf::expected<caf::actor> table::get_actor(const child_id& id) const {
+  auto record = find(id);
+  if (!record)
+    return caf::make_error(errc::not_found);
+  switch (record->status) {
+    case child_status::running:
+      return std::move(record->handle);
+    case child_status::restarting:
+      return caf::make_error(errc::restarting);
+    default:
+      return caf::make_error(errc::undefined);
+  }
+}
+
+std::vector<child_handle> table::get_actors() const {
+  std::vector<child_handle> result;
+  result.reserve(count_children().active);
+  visit([&result](const child_record& x) {
+    if (x.status == child_status::running)
+      result.push_back({x.id, x.handle});
+  });
+  return result;
+}
+
+std::vector<child_info> table::which_children() const {
+  std::vector<child_info> result;
+  result.reserve(size());
+  visit([&result](const child_record& x) {
+    result.push_back({x.id, x.status, x.handle,
+                      x.spec->type.value_or(child_type::worker),
+                      x.spec->modules.value_or(module_list{}),
+                      x.restart_count});
+  });
+  return result;
+}
+
+caf::expected<child_spec> table::get_child_spec(const child_id& id) const {
+  if (auto record = find(id))
+    return effective_spec(*record);
+  return caf::make_error(errc::not_found);
+}
+
+caf::expected<uint64_t> table::get_restart_count(const child_id& id) const {
+  if (auto record = find(id))
+    return record->restart_count;
+  return caf::make_error(errc::not_found);
+}
+
+void decide_claim(claim_item& item, const child_record* existing,
+                  const caf::actor_addr& owner) {
+  item.err = caf::error{};
+  item.fresh = existing == nullptr;
+  if (existing == nullptr) {
+    if (item.mode == claim_mode::adopt) {
+      item.err = caf::make_error(errc::not_found);
+      return;
+    }
+    item.record.status = child_status::restarting;
+    item.record.owner = owner;
+    return;
+  }
+  if (existing->status == child_status::unresponsive) {
+    item.err = caf::make_error(errc::unresponsive);
+  } else if (item.mode == claim_mode::fresh) {
+    item.err = existing->handle
+                 ? caf::make_error(errc::already_started, existing->handle)
+                 : caf::make_error(errc::already_present);
+  } else if (existing->owner) {
+    item.err = caf::make_error(errc::not_parent);
+  }
+  if (item.err)
+    return;
+  auto slot = item.record.slot;
+  auto wanted = std::exchange(item.record, *existing);
+  if (wanted.spec) {
+    item.record.spec = std::move(wanted.spec);
+    item.record.args = std::move(wanted.args);
+    item.record.own = std::move(wanted.own);
+  }
+  item.record.slot = slot;
+  item.record.owner = owner;
+  item.record.status = child_status::restarting;
+}
+
+bool vanishes_on_detach(const child_record& x) noexcept {
+  return x.status != child_status::unresponsive
+         && x.spec->delete_before_terminate.value_or(true);
+}
+
+void release(child_record& x) {
+  x.owner = caf::actor_addr{};
+  if (x.status == child_status::unresponsive)
+    return;
+  x.handle = caf::actor{};
+  x.status = child_status::undefined;
+}
+
+} // namespace director
