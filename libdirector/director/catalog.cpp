@@ -18,8 +18,7 @@ void add(Map& names, const std::string& name, const Function& fn) {
 
 } // namespace
 
-catalog& catalog::add_start(const std::string& name,
-                            const start_function& fn) {
+catalog& catalog::add_start(const std::string& name, const start_function& fn) {
   add(starts_, name, fn);
   return *this;
 }

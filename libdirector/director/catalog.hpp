@@ -54,9 +54,8 @@ public:
 
 private:
   template <class Function>
-  using map_type
-    = std::unordered_map<std::string,
-                         std::shared_ptr<const typename Function::callable_type>>;
+  using map_type = std::unordered_map<
+    std::string, std::shared_ptr<const typename Function::callable_type>>;
 
   const map_type<start_function>& names_of(const start_function&) const {
     return starts_;

@@ -5,7 +5,8 @@
 namespace director {
 
 child_id::shared_text::shared_text(std::string str)
-  : value(std::move(str)), hash(std::hash<std::string>{}(value)) {
+  : value(std::move(str)),
+    hash(std::hash<std::string>{}(value)) {
   // nop
 }
 

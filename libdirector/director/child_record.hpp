@@ -108,10 +108,11 @@ struct child_info {
 /// @relates child_info
 template <class Inspector>
 bool inspect(Inspector& f, child_info& x) {
-  return f.object(x).fields(
-    f.field("id", x.id), f.field("status", x.status),
-    f.field("handle", x.handle), f.field("type", x.type),
-    f.field("modules", x.modules), f.field("restart-count", x.restart_count));
+  return f.object(x).fields(f.field("id", x.id), f.field("status", x.status),
+                            f.field("handle", x.handle),
+                            f.field("type", x.type),
+                            f.field("modules", x.modules),
+                            f.field("restart-count", x.restart_count));
 }
 
 /// One entry of `get_actors`.

@@ -139,8 +139,7 @@ template <class Inspector>
 bool inspect(Inspector& f, child_spec& x) {
   return f.object(x).fields(
     f.field("id", x.id), f.field("start", x.start), f.field("args", x.args),
-    f.field("plan", x.plan), f.field("state", x.state),
-    f.field("type", x.type),
+    f.field("plan", x.plan), f.field("state", x.state), f.field("type", x.type),
     f.field("terminate-timeout", x.terminate_timeout),
     f.field("modules", x.modules), f.field("log-filter", x.log_filter),
     f.field("delete-before-terminate", x.delete_before_terminate),

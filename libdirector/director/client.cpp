@@ -43,9 +43,11 @@ caf::expected<started> client::start_child(child_spec spec) const {
   return ask<started>(start_child_atom_v, std::move(spec));
 }
 
-caf::expected<std::vector<child_outcome>> client::start_children(std::vector<child_spec> specs,
+caf::expected<std::vector<child_outcome>>
+client::start_children(std::vector<child_spec> specs,
                        bool all_or_nothing) const {
-  return ask<std::vector<child_outcome>>(start_children_atom_v, std::move(specs), all_or_nothing);
+  return ask<std::vector<child_outcome>>(start_children_atom_v,
+                                         std::move(specs), all_or_nothing);
 }
 
 caf::expected<started> client::restart_child(const child_id& id) const {
@@ -110,7 +112,8 @@ caf::expected<child_spec> client::get_child_spec(const child_id& id) const {
   return ask<child_spec>(get_child_spec_atom_v, id);
 }
 
-caf::expected<child_spec> client::get_child_spec(const caf::actor& child) const {
+caf::expected<child_spec>
+client::get_child_spec(const caf::actor& child) const {
   return ask<child_spec>(get_child_spec_atom_v, child);
 }
 

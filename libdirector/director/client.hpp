@@ -30,7 +30,9 @@ class client {
 public:
   client(caf::actor_system& system, director_actor handle,
          caf::timespan timeout = defaults::request_timeout)
-    : system_(&system), handle_(std::move(handle)), timeout_(timeout) {
+    : system_(&system),
+      handle_(std::move(handle)),
+      timeout_(timeout) {
     // nop
   }
 

@@ -20,9 +20,8 @@ director_actor launch(caf::actor_system& system, callbacks hooks,
   return caf::actor_cast<director_actor>(handle);
 }
 
-caf::expected<director_actor> await(caf::actor_system& system,
-                                    director_actor handle,
-                                    caf::timespan timeout) {
+caf::expected<director_actor>
+await(caf::actor_system& system, director_actor handle, caf::timespan timeout) {
   caf::error err;
   caf::scoped_actor self{system};
   internal::compat::request_receive(
@@ -34,8 +33,7 @@ caf::expected<director_actor> await(caf::actor_system& system,
     return director_actor{};
   if (err == caf::sec::request_timeout)
     internal::compat::send(
-      caf::actor_cast<caf::actor>(handle), caf::message_priority::high,
-      nullptr,
+      caf::actor_cast<caf::actor>(handle), caf::message_priority::high, nullptr,
       caf::exit_msg{self.address(), caf::exit_reason::user_shutdown});
   return err;
 }
@@ -47,9 +45,8 @@ caf::actor as_actor(caf::local_actor* self) {
 } // namespace
 
 callbacks fixed(init_result first) {
-  return {.init = [first = std::move(first)](const caf::message&) {
-    return first;
-  }};
+  return {
+    .init = [first = std::move(first)](const caf::message&) { return first; }};
 }
 
 director_actor spawn(caf::actor_system& system, callbacks hooks,
@@ -64,19 +61,18 @@ director_actor spawn_linked(caf::local_actor* parent, callbacks hooks,
                 std::move(arg), as_actor(parent));
 }
 
-caf::expected<director_actor> start(caf::actor_system& system,
-                                    callbacks hooks, director_options options,
-                                    caf::message arg, caf::timespan timeout) {
+caf::expected<director_actor> start(caf::actor_system& system, callbacks hooks,
+                                    director_options options, caf::message arg,
+                                    caf::timespan timeout) {
   auto handle = spawn(system, std::move(hooks), std::move(options),
                       std::move(arg));
   return await(system, std::move(handle), timeout);
 }
 
-caf::expected<director_actor> start_linked(caf::local_actor* parent,
-                                           callbacks hooks,
-                                           director_options options,
-                                           caf::message arg,
-                                           caf::timespan timeout) {
+caf::expected<director_actor>
+start_linked(caf::local_actor* parent, callbacks hooks,
+             director_options options, caf::message arg,
+             caf::timespan timeout) {
   auto handle = spawn_linked(parent, std::move(hooks), std::move(options),
                              std::move(arg));
   return await(parent->system(), std::move(handle), timeout);

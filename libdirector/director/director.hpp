@@ -42,20 +42,16 @@ director_actor spawn_linked(caf::local_actor* parent, callbacks hooks,
 /// event-based actors.
 /// @param timeout limits the waiting; a director that takes longer is stopped
 ///        and `sec::request_timeout` returned.
-caf::expected<director_actor> start(caf::actor_system& system,
-                                    callbacks hooks,
-                                    director_options options = {},
-                                    caf::message arg = {},
-                                    caf::timespan timeout = caf::infinite);
+caf::expected<director_actor>
+start(caf::actor_system& system, callbacks hooks, director_options options = {},
+      caf::message arg = {}, caf::timespan timeout = caf::infinite);
 
 /// Like `start`, and links the director to `parent`, usually a
 /// `caf::scoped_actor`.
-caf::expected<director_actor> start_linked(caf::local_actor* parent,
-                                           callbacks hooks,
-                                           director_options options = {},
-                                           caf::message arg = {},
-                                           caf::timespan timeout
-                                           = caf::infinite);
+caf::expected<director_actor>
+start_linked(caf::local_actor* parent, callbacks hooks,
+             director_options options = {}, caf::message arg = {},
+             caf::timespan timeout = caf::infinite);
 
 /// Returns a start function for a director as child of another, which counts
 /// as started when its own children have. The spec should have type

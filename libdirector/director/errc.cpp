@@ -8,14 +8,30 @@ namespace director {
 namespace {
 
 constexpr std::array<std::string_view, 25> names = {
-  "none",           "invalid_child_spec", "already_started",
-  "already_present", "start_failed",      "start_timeout",
-  "not_found",      "running",            "restarting",
-  "undefined",      "not_parent",         "unresponsive",
-  "actor_not_alive", "not_local",         "invalid_plan",
-  "invalid_log_filter", "stopping",       "unknown_request",
-  "plan_failed",    "callback_failed",    "declined",
-  "name_taken",     "undone",             "table_failed",
+  "none",
+  "invalid_child_spec",
+  "already_started",
+  "already_present",
+  "start_failed",
+  "start_timeout",
+  "not_found",
+  "running",
+  "restarting",
+  "undefined",
+  "not_parent",
+  "unresponsive",
+  "actor_not_alive",
+  "not_local",
+  "invalid_plan",
+  "invalid_log_filter",
+  "stopping",
+  "unknown_request",
+  "plan_failed",
+  "callback_failed",
+  "declined",
+  "name_taken",
+  "undone",
+  "table_failed",
   "table_closed",
 };
 
@@ -23,8 +39,9 @@ static_assert(names.size() == static_cast<size_t>(errc::table_closed) + 1);
 
 template <class T>
 const T* context_of(const caf::error& err) {
-  if (err && err.category() == caf::type_id_v<errc>
-      && err.context().match_elements<T>())
+  if (err
+      && err.category()
+           == caf::type_id_v<errc> && err.context().match_elements<T>())
     return &err.context().get_as<T>(0);
   return nullptr;
 }
@@ -52,8 +69,8 @@ bool from_integer(std::underlying_type_t<errc> in, errc& out) {
 
 caf::error make_spec_error(errc code, std::string field, child_id id,
                            std::string text) {
-  return caf::make_error(
-    code, spec_error{std::move(field), std::move(id), std::move(text)});
+  return caf::make_error(code, spec_error{std::move(field), std::move(id),
+                                          std::move(text)});
 }
 
 caf::error make_nested_error(errc code, caf::error cause) {

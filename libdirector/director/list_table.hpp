@@ -18,8 +18,7 @@ public:
 
   std::optional<child_record> find(const child_id& id) const override;
 
-  void
-  visit(const std::function<void(const child_record&)>& fn) const override;
+  void visit(const std::function<void(const child_record&)>& fn) const override;
 
   child_counts count_children() const override {
     return counts_;

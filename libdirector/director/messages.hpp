@@ -118,8 +118,7 @@ using director_actor = caf::typed_actor<
   caf::result<void>(replace_state_atom, message_box),
   /// Makes the director put everything off but exit messages and
   /// `resume_atom`.
-  caf::result<void>(suspend_atom),
-  caf::result<void>(resume_atom),
+  caf::result<void>(suspend_atom), caf::result<void>(resume_atom),
   /// Runs `callbacks::init` again: children that run keep running and use
   /// their new spec at the next start; new ones are added, not started.
   caf::result<void>(reload_atom)>;

@@ -57,7 +57,8 @@ protected:
   }
 
   named_function(std::string label, callable_type fn)
-    : name_(std::move(label)), local_(true) {
+    : name_(std::move(label)),
+      local_(true) {
     if (fn)
       callable_ = std::make_shared<const callable_type>(std::move(fn));
   }

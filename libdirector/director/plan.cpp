@@ -32,12 +32,14 @@ std::string to_string(const verdict& x) {
 }
 
 plan_function::plan_function(kind what, const standard_options& opts)
-  : kind_(what), immediate_(opts.immediate) {
+  : kind_(what),
+    immediate_(opts.immediate) {
   backoff_.min = opts.delay;
   backoff_.max = opts.delay;
   backoff_.quiet_time = opts.quiet_time;
-  name_ = std::array{"custom",    "standard", "permanent", "transient",
-                     "temporary", "never",    "backoff"}[static_cast<int>(what)];
+  name_
+    = std::array{"custom",    "standard", "permanent", "transient",
+                 "temporary", "never",    "backoff"}[static_cast<int>(what)];
 }
 
 plan_function::plan_function(const backoff_options& opts)

@@ -164,8 +164,10 @@ public:
 
   /// Wraps a callable.
   template <class F>
-    requires(std::is_invocable_r_v<verdict, F&, exit_info&>
-             && !std::derived_from<std::decay_t<F>, plan_function>)
+    requires(
+      std::is_invocable_r_v<
+        verdict, F&,
+        exit_info&> && !std::derived_from<std::decay_t<F>, plan_function>)
   plan_function(F fn) : super("local", callable_type{std::move(fn)}) {
     // nop
   }
@@ -212,15 +214,13 @@ public:
       x.kind_ = static_cast<kind>(value);
       return true;
     };
-    return f.object(x).fields(f.field("name", x.name_),
-                              f.field("local", x.local_),
-                              f.field("kind", get, set),
-                              f.field("immediate", x.immediate_),
-                              f.field("min", x.backoff_.min),
-                              f.field("max", x.backoff_.max),
-                              f.field("factor", x.backoff_.factor),
-                              f.field("jitter", x.backoff_.jitter),
-                              f.field("quiet-time", x.backoff_.quiet_time));
+    return f.object(x).fields(
+      f.field("name", x.name_), f.field("local", x.local_),
+      f.field("kind", get, set), f.field("immediate", x.immediate_),
+      f.field("min", x.backoff_.min), f.field("max", x.backoff_.max),
+      f.field("factor", x.backoff_.factor),
+      f.field("jitter", x.backoff_.jitter),
+      f.field("quiet-time", x.backoff_.quiet_time));
   }
 
 private:

@@ -22,10 +22,10 @@ std::string pick(const std::array<const char*, N>& names, Enum x) {
 } // namespace
 
 std::string to_string(report_kind x) {
-  static constexpr std::array names = {
-    "progress",           "child_terminated", "start_error",
-    "shutdown_error",     "director_terminating",
-    "unexpected_message", "log_filter_error", "table_error"};
+  static constexpr std::array names
+    = {"progress",         "child_terminated",     "start_error",
+       "shutdown_error",   "director_terminating", "unexpected_message",
+       "log_filter_error", "table_error"};
   return pick(names, x);
 }
 

@@ -45,15 +45,15 @@ public:
 
   /// @copydoc start_result(caf::actor,caf::message)
   template <class... Sigs>
-  start_result(const caf::typed_actor<Sigs...>& handle,
-               caf::message extra = {})
+  start_result(const caf::typed_actor<Sigs...>& handle, caf::message extra = {})
     : start_result(caf::actor_cast<caf::actor>(handle), std::move(extra)) {
     // nop
   }
 
   /// The child could not be started.
   start_result(caf::error reason)
-    : kind_(kind::failed), error_(std::move(reason)) {
+    : kind_(kind::failed),
+      error_(std::move(reason)) {
     // nop
   }
 
@@ -109,7 +109,9 @@ class start_context {
 public:
   start_context(caf::local_actor* self, const child_id& id,
                 uint64_t incarnation)
-    : self_(self), id_(id), incarnation_(incarnation) {
+    : self_(self),
+      id_(id),
+      incarnation_(incarnation) {
     // nop
   }
 
@@ -135,8 +137,7 @@ public:
   }
 
   /// Spawns a function-based actor.
-  template <caf::spawn_options Os = caf::no_spawn_options, class F,
-            class... Ts>
+  template <caf::spawn_options Os = caf::no_spawn_options, class F, class... Ts>
   auto spawn(F&& fn, Ts&&... xs) {
     return self_->template spawn<Os>(std::forward<F>(fn),
                                      std::forward<Ts>(xs)...);
@@ -158,29 +159,25 @@ struct is_behavior<caf::typed_behavior<Sigs...>> : std::true_type {};
 
 /// Functions that CAF's `spawn` turns into an actor.
 template <class F>
-concept actor_function
-  = plain_callable<F>
-    && (is_behavior<typename callable_traits<F>::result_type>::value
-        || (std::is_pointer_v<
-              typename first<typename callable_traits<F>::params>::type>
-            && std::is_base_of_v<
-              caf::local_actor,
-              std::remove_pointer_t<
-                typename first<typename callable_traits<F>::params>::type>>) );
+concept actor_function = plain_callable<F> &&(
+  is_behavior<typename callable_traits<F>::result_type>::value
+  || (std::is_pointer_v<
+        typename first<typename callable_traits<F>::params>::
+          type> && std::is_base_of_v<caf::local_actor, std::remove_pointer_t<typename first<typename callable_traits<F>::params>::type>>));
 
 /// Functions that start a child themselves.
 template <class F>
 concept starter_function
-  = plain_callable<F> && !actor_function<F>
-    && std::constructible_from<start_result,
-                               typename callable_traits<F>::result_type>;
+  = plain_callable<F> && !actor_function<
+      F> && std::constructible_from<start_result, typename callable_traits<F>::result_type>;
 
 /// Drops the first element if it is what the director supplies: the pointer
 /// to the new actor or the start context.
 template <class Params>
 using user_params = std::conditional_t<
-  std::is_pointer_v<typename first<Params>::type>
-    || std::is_same_v<typename first<Params>::type, start_context&>,
+  std::is_pointer_v<
+    typename first<Params>::
+      type> || std::is_same_v<typename first<Params>::type, start_context&>,
   typename rest<Params>::type, Params>;
 
 /// Makes the error for arguments that do not fit.
@@ -189,8 +186,8 @@ caf::error make_argument_error(const child_id& id, std::string expected,
 
 template <class T>
 std::string param_name() {
-  return std::string{std::string_view{caf::type_name_v<T>.data(),
-                                      caf::type_name_v<T>.size()}};
+  return std::string{
+    std::string_view{caf::type_name_v<T>.data(), caf::type_name_v<T>.size()}};
 }
 
 /// Calls `fn` with the values in `args`.
@@ -211,9 +208,10 @@ start_result apply_args(std::type_identity<std::tuple<Ts...>>,
        ...);
       return make_argument_error(id, std::move(names), args);
     }
-    return [&]<size_t... Is>(std::index_sequence<Is...>) -> start_result {
+    return [&]<size_t... Is>(std::index_sequence<Is...>)->start_result {
       return fn(args.get_as<std::decay_t<Ts>>(Is)...);
-    }(std::index_sequence_for<Ts...>{});
+    }
+    (std::index_sequence_for<Ts...>{});
   }
 }
 
@@ -249,83 +247,84 @@ public:
 
   /// Spawns `fn` as an actor.
   template <class F>
-    requires internal::actor_function<std::decay_t<F>>
-  start_function(F&& fn)
-    : start_function(spawning<caf::no_spawn_options>(std::forward<F>(fn))) {
-    // nop
-  }
+    requires internal::actor_function<std::decay_t<F>> start_function(F&& fn)
+      : start_function(spawning<caf::no_spawn_options>(std::forward<F>(fn))) {
+      // nop
+    }
 
-  /// Calls `fn` to start the child.
-  template <class F>
-    requires internal::starter_function<std::decay_t<F>>
-  start_function(F&& fn)
-    : super("local", calling(std::decay_t<F>{std::forward<F>(fn)})) {
-    // nop
-  }
+    /// Calls `fn` to start the child.
+    template <class F>
+      requires internal::starter_function<std::decay_t<F>>
+      start_function(F&& fn)
+        : super("local", calling(std::decay_t<F>{std::forward<F>(fn)})) {
+        // nop
+      }
 
-  /// Spawns `fn` as an actor, with options such as `caf::detached`.
-  template <caf::spawn_options Os, class F>
-  static start_function spawning(F&& fn) {
-    using fn_type = std::decay_t<F>;
-    using params = typename internal::callable_traits<fn_type>::params;
-    using args_type = internal::user_params<params>;
-    return {"local", [fn = fn_type{std::forward<F>(fn)}](
-                       start_context& ctx, const caf::message& args) {
-              return internal::apply_args(
-                std::type_identity<args_type>{}, ctx.id(), args,
-                [&](const auto&... xs) -> start_result {
-                  return ctx.spawn<Os>(fn, xs...);
-                });
-            }};
-  }
+      /// Spawns `fn` as an actor, with options such as `caf::detached`.
+      template <caf::spawn_options Os, class F>
+      static start_function spawning(F&& fn) {
+        using fn_type = std::decay_t<F>;
+        using params = typename internal::callable_traits<fn_type>::params;
+        using args_type = internal::user_params<params>;
+        return {"local", [fn = fn_type{std::forward<F>(fn)}](
+                           start_context& ctx, const caf::message& args) {
+                  return internal::apply_args(
+                    std::type_identity<args_type>{}, ctx.id(), args,
+                    [&](const auto&... xs) -> start_result {
+                      return ctx.spawn<Os>(fn, xs...);
+                    });
+                }};
+      }
 
-  /// Returns a copy that `child_spec::modules` shows under `label`. No use
-  /// for names in the catalog.
-  start_function labelled(std::string label) const {
-    auto result = *this;
-    if (local_)
-      result.name_ = std::move(label);
-    return result;
-  }
+      /// Returns a copy that `child_spec::modules` shows under `label`. No use
+      /// for names in the catalog.
+      start_function labelled(std::string label) const {
+        auto result = *this;
+        if (local_)
+          result.name_ = std::move(label);
+        return result;
+      }
 
-  /// Spawns actors of class `Impl`, whose constructor takes `Ts...` behind
-  /// CAF's own parameter.
-  template <class Impl, caf::spawn_options Os, class... Ts>
-  static start_function spawning_class() {
-    return {"local", [](start_context& ctx, const caf::message& args) {
-              return internal::apply_args(
-                std::type_identity<std::tuple<Ts...>>{}, ctx.id(), args,
-                [&](const auto&... xs) -> start_result {
-                  return ctx.spawn<Impl, Os>(xs...);
-                });
-            }};
-  }
+      /// Spawns actors of class `Impl`, whose constructor takes `Ts...` behind
+      /// CAF's own parameter.
+      template <class Impl, caf::spawn_options Os, class... Ts>
+      static start_function spawning_class() {
+        return {"local", [](start_context& ctx, const caf::message& args) {
+                  return internal::apply_args(
+                    std::type_identity<std::tuple<Ts...>>{}, ctx.id(), args,
+                    [&](const auto&... xs) -> start_result {
+                      return ctx.spawn<Impl, Os>(xs...);
+                    });
+                }};
+      }
 
-private:
-  using super
-    = named_function<start_result(start_context&, const caf::message&)>;
+    private:
+      using super
+        = named_function<start_result(start_context&, const caf::message&)>;
 
-  start_function(std::string label, callable_type fn)
-    : super(std::move(label), std::move(fn)) {
-    // nop
-  }
+      start_function(std::string label, callable_type fn)
+        : super(std::move(label), std::move(fn)) {
+        // nop
+      }
 
-  template <class F>
-  static callable_type calling(F fn) {
-    using params = typename internal::callable_traits<F>::params;
-    constexpr auto with_context
-      = std::is_same_v<typename internal::first<params>::type, start_context&>;
-    return [fn = std::move(fn)](start_context& ctx, const caf::message& args) {
-      return internal::apply_args(
-        std::type_identity<internal::user_params<params>>{}, ctx.id(), args,
-        [&](const auto&... xs) -> start_result {
-          if constexpr (with_context)
-            return start_result{fn(ctx, xs...)};
-          else
-            return start_result{fn(xs...)};
-        });
-    };
-  }
+      template <class F>
+      static callable_type calling(F fn) {
+        using params = typename internal::callable_traits<F>::params;
+        constexpr auto with_context
+          = std::is_same_v<typename internal::first<params>::type,
+                           start_context&>;
+        return
+          [fn = std::move(fn)](start_context& ctx, const caf::message& args) {
+            return internal::apply_args(
+              std::type_identity<internal::user_params<params>>{}, ctx.id(),
+              args, [&](const auto&... xs) -> start_result {
+                if constexpr (with_context)
+                  return start_result{fn(ctx, xs...)};
+                else
+                  return start_result{fn(xs...)};
+              });
+          };
+      }
 };
 
 /// Returns a start function that spawns actors of class `Impl`, whose

@@ -115,8 +115,7 @@ template <class Inspector>
 bool inspect(Inspector& f, trace_options& x) {
   return f.object(x).fields(f.field("ring", x.ring),
                             f.field("counters", x.counters),
-                            f.field("print", x.print),
-                            f.field("file", x.file));
+                            f.field("print", x.print), f.field("file", x.file));
 }
 
 /// A message inside a message: what `get_state_atom` answers and

@@ -42,10 +42,9 @@ std::vector<child_info> table::which_children() const {
   std::vector<child_info> result;
   result.reserve(size());
   visit([&result](const child_record& x) {
-    result.push_back({x.id, x.status, x.handle,
-                      x.spec->type.value_or(child_type::worker),
-                      x.spec->modules.value_or(module_list{}),
-                      x.restart_count});
+    result.push_back(
+      {x.id, x.status, x.handle, x.spec->type.value_or(child_type::worker),
+       x.spec->modules.value_or(module_list{}), x.restart_count});
   });
   return result;
 }

@@ -110,8 +110,8 @@ public:
 
   /// Announces the outcome of a pending write. For claims, `items` are those
   /// of the call, filled in; otherwise it is empty.
-  virtual void completed(uint64_t ticket, caf::error err,
-                         std::vector<claim_item> items)
+  virtual void
+  completed(uint64_t ticket, caf::error err, std::vector<claim_item> items)
     = 0;
 
   /// Announces that the table is broken or closed. The director ends.
@@ -166,18 +166,17 @@ public:
   /// Takes ownership of records, each by itself; at most one claimant wins a
   /// record. A pending claim moves `items` away and gives them back to
   /// `table_client::completed`.
-  virtual write_result claim(table_client& client,
-                             std::vector<claim_item>& items)
+  virtual write_result
+  claim(table_client& client, std::vector<claim_item>& items)
     = 0;
 
   /// Overwrites records that `client` owns, all or none.
-  virtual write_result put(table_client& client,
-                           std::span<const put_item> items)
+  virtual write_result
+  put(table_client& client, std::span<const put_item> items)
     = 0;
 
   /// Removes records that `client` owns, all or none.
-  virtual write_result erase(table_client& client,
-                             std::span<const row_id> rows)
+  virtual write_result erase(table_client& client, std::span<const row_id> rows)
     = 0;
 
   /// Ends the table's life: every further write fails with `table_closed`,

@@ -54,8 +54,7 @@ std::string label(const tree_node& node, const char* separator) {
                        : fmt::format("{}director {}", separator, node.name));
 }
 
-void print(std::string& out, const tree_node& node,
-           const std::string& indent) {
+void print(std::string& out, const tree_node& node, const std::string& indent) {
   for (auto& child : node.children) {
     auto last = &child == &node.children.back();
     fmt::format_to(std::back_inserter(out), "{}{} {}\n", indent,
@@ -81,8 +80,8 @@ void print_dot(std::string& out, const tree_node& node, size_t& next_id) {
   auto id = next_id++;
   auto running = node.child.id.empty()
                  || node.child.status == child_status::running;
-  fmt::format_to(std::back_inserter(out), "  n{} [label={}, shape={}{}];\n",
-                 id, quoted(label(node, "\n")),
+  fmt::format_to(std::back_inserter(out), "  n{} [label={}, shape={}{}];\n", id,
+                 quoted(label(node, "\n")),
                  node.name.empty() ? "ellipse" : "box",
                  running ? "" : ", style=dashed");
   for (auto& child : node.children) {

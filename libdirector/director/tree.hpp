@@ -29,10 +29,9 @@ struct tree_node {
 /// supervisor that is no director, or does not answer in time, appears
 /// without children.
 /// @param timeout for each director.
-caf::expected<tree_node> get_tree(caf::actor_system& system,
-                                  const director_actor& root,
-                                  caf::timespan timeout
-                                  = defaults::request_timeout);
+caf::expected<tree_node>
+get_tree(caf::actor_system& system, const director_actor& root,
+         caf::timespan timeout = defaults::request_timeout);
 
 /// Renders one line per child, indented below its director.
 /// @relates tree_node

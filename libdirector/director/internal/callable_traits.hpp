@@ -38,8 +38,9 @@ struct callable_traits<R (C::*)(Ts...) const noexcept>
 /// Functions and function objects without overloads.
 template <class F>
 concept plain_callable
-  = std::is_function_v<std::remove_pointer_t<F>>
-    || requires { &F::operator(); };
+  = std::is_function_v<std::remove_pointer_t<F>> || requires {
+  &F::operator();
+};
 
 /// The first type of a tuple, `void` if there is none.
 template <class Tuple>

@@ -30,8 +30,8 @@ using scheduler_type = caf::execution_unit;
 
 /// Makes an element for a mailbox.
 template <class... Ts>
-caf::mailbox_element_ptr make_element(caf::message_priority priority,
-                                      Ts&&... xs) {
+caf::mailbox_element_ptr
+make_element(caf::message_priority priority, Ts&&... xs) {
   auto id = caf::make_message_id(priority);
 #if CAF_VERSION_MAJOR >= 1
   return caf::make_mailbox_element(nullptr, id, std::forward<Ts>(xs)...);
@@ -91,8 +91,10 @@ caf::behavior make_behavior([[maybe_unused]] caf::event_based_actor* self,
 #else
   self->set_exit_handler(std::move(on_exit));
   self->set_default_handler(
-    [on_other](caf::scheduled_actor*, caf::message& msg)
-      -> caf::skippable_result { return on_other(msg); });
+    [on_other](caf::scheduled_actor*,
+               caf::message& msg) -> caf::skippable_result {
+      return on_other(msg);
+    });
   return {std::move(fs)...};
 #endif
 }

@@ -117,9 +117,8 @@ void engine::reload(request_id request) {
   }
   if (added.empty())
     return reply(request, caf::unit);
-  after_claim(std::move(added), [this, request](
-                                  const caf::error& failure,
-                                  std::vector<claim_item> items) {
+  after_claim(std::move(added), [this, request](const caf::error& failure,
+                                                std::vector<claim_item> items) {
     auto first_error = failure;
     for (auto& item : items) {
       if (take(item, failure))
@@ -165,8 +164,7 @@ engine::slot* engine::find_slot(child_ref child) {
   if (child.slot >= slots_.size())
     return nullptr;
   auto& x = slots_[child.slot];
-  return x.at != phase::free && x.generation == child.generation ? &x
-                                                                 : nullptr;
+  return x.at != phase::free && x.generation == child.generation ? &x : nullptr;
 }
 
 engine::slot* engine::find_slot(member child) {
@@ -203,14 +201,14 @@ void engine::apply_spec(child_record& record, child_spec spec) const {
   record.args = std::exchange(spec.args, {});
   record.own = nullptr;
   if (!spec.append) {
-    record.spec = std::make_shared<const child_spec>(
-      with_defaults(std::move(spec)));
+    record.spec
+      = std::make_shared<const child_spec>(with_defaults(std::move(spec)));
   } else if (adds_nothing(spec)) {
     record.spec = derived_default_;
   } else {
     record.own = std::make_shared<const child_spec>(std::move(spec));
-    record.spec = std::make_shared<const child_spec>(
-      combine(*record.own, default_));
+    record.spec
+      = std::make_shared<const child_spec>(combine(*record.own, default_));
   }
 }
 
@@ -309,9 +307,10 @@ void engine::arm(uint32_t index, caf::timespan delay) {
     return;
   auto now = world_.now();
   // Nobody waits for centuries; do not overflow the clock either.
-  auto when = now + std::min(std::chrono::duration_cast<clock_type::duration>(
-                               delay),
-                             clock_type::duration{std::chrono::hours{100'000}});
+  auto when
+    = now
+      + std::min(std::chrono::duration_cast<clock_type::duration>(delay),
+                 clock_type::duration{std::chrono::hours{100'000}});
   timers_.push({when, ref(index), x.timer});
   if (when < wake_at_) {
     wake_at_ = when;
@@ -380,8 +379,7 @@ void engine::turn() {
       auto* x = find_slot(*child);
       if (x != nullptr && x->at == phase::retrying && !ending_)
         consult_plan(child->slot, caf::error{tasks(*x).cause});
-    } else if (auto* group = std::get<batch*>(what);
-               batches_.contains(group)) {
+    } else if (auto* group = std::get<batch*>(what); batches_.contains(group)) {
       step(*group);
     }
   }

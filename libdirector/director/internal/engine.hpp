@@ -344,8 +344,7 @@ private:
     child_ref child;
     uint32_t timer;
 
-    friend bool operator>(const timer_entry& x,
-                          const timer_entry& y) noexcept {
+    friend bool operator>(const timer_entry& x, const timer_entry& y) noexcept {
       return x.when > y.when;
     }
   };

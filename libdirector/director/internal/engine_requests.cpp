@@ -215,13 +215,10 @@ void engine::change_log_filter(request_id request, const child_id& id,
   if (auto text = options_.catalog.complaint(filter); !text.empty())
     return reply(request, make_spec_error(errc::invalid_log_filter,
                                           "log_filter", id, std::move(text)));
-  change_spec(request, id, [&](child_spec& spec) {
-    spec.log_filter = filter;
-  });
+  change_spec(request, id, [&](child_spec& spec) { spec.log_filter = filter; });
 }
 
-void engine::change_log_filter(request_id request,
-                               log_filter_function filter) {
+void engine::change_log_filter(request_id request, log_filter_function filter) {
   if (refused(request))
     return;
   if (auto text = options_.catalog.complaint(filter); !text.empty())
@@ -237,9 +234,8 @@ void engine::change_default_child_spec(request_id request, child_spec spec) {
     return;
   auto err = check_default(spec, options_.catalog);
   for (auto& x : slots_)
-    if (!err && x.at != phase::free && x.record.spec
-        && x.record.spec->append && spec.start.empty()
-        && (!x.record.own || x.record.own->start.empty()))
+    if (!err && x.at != phase::free && x.record.spec && x.record.spec->append
+        && spec.start.empty() && (!x.record.own || x.record.own->start.empty()))
       err = make_spec_error(errc::invalid_child_spec, "start", x.record.id,
                             "the child would lose its start function");
   if (err)
@@ -256,8 +252,8 @@ void engine::rederive(child_spec spec) {
   derived_default_ = std::make_shared<const child_spec>(combine({}, default_));
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     auto& x = slots_[index];
-    if (x.at == phase::free || x.at == phase::claiming
-        || x.at == phase::erasing || !x.record.spec->append)
+    if (x.at == phase::free || x.at == phase::claiming || x.at == phase::erasing
+        || !x.record.spec->append)
       continue;
     x.record.spec = x.record.own ? std::make_shared<const child_spec>(
                       combine(*x.record.own, default_))

@@ -202,8 +202,8 @@ start_result engine::call_start(slot& x) {
     else if (x.record.args.empty())
       result = world_.start(*fn, x.record, spec.args);
     else
-      result = world_.start(
-        *fn, x.record, caf::message::concat(spec.args, x.record.args));
+      result = world_.start(*fn, x.record,
+                            caf::message::concat(spec.args, x.record.args));
   });
   return err ? start_result{std::move(err)} : result;
 }
@@ -316,8 +316,8 @@ void engine::conclude(uint32_t index, launch_result result, caf::error err) {
     // The caller hears of the start when it is recorded.
     x.record.status = child_status::running;
     started value{x.record.handle, x.record.extra};
-    store_then(index, [this, who, value, child = ref(index)](
-                        const caf::error& failure) {
+    store_then(index, [this, who, value,
+                       child = ref(index)](const caf::error& failure) {
       if (auto* y = find_slot(child); y == nullptr || y->at != phase::awaiting)
         return deliver(who, {}, caf::make_error(errc::undefined));
       disarm(slots_[child.slot]);
@@ -398,9 +398,8 @@ void engine::child_ready(child_ref child, caf::expected<caf::message> extra) {
     return conclude(child.slot, launch_result::up, {});
   }
   auto& err = extra.error();
-  tasks(*x).cause = err == errc::declined
-                      ? err
-                      : make_nested_error(errc::start_failed, err);
+  tasks(*x).cause
+    = err == errc::declined ? err : make_nested_error(errc::start_failed, err);
   begin_stop(child.slot, goal::fail_start);
 }
 

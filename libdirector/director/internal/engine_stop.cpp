@@ -53,9 +53,8 @@ verdict engine::ask(slot& x, exit_info& info, caf::error& plan_failure) {
       result = x.record.spec->plan.decide(info, options_.catalog, random_);
     });
     if (!plan_failure && !result->valid())
-      plan_failure = caf::make_error(caf::sec::invalid_argument,
-                                     "the plan returned: "
-                                       + to_string(*result));
+      plan_failure = caf::make_error(
+        caf::sec::invalid_argument, "the plan returned: " + to_string(*result));
     if (plan_failure)
       throw std::runtime_error{to_string(plan_failure)};
     return *result;
@@ -354,8 +353,7 @@ void engine::advance_ending() {
     auto child = stop_queue_.back();
     stop_queue_.pop_back();
     auto* x = find_slot(child);
-    if (x != nullptr
-        && (x->at == phase::running || x->at == phase::awaiting))
+    if (x != nullptr && (x->at == phase::running || x->at == phase::awaiting))
       return begin_stop(child.slot, goal::keep);
   }
   complete_ending();

@@ -21,7 +21,8 @@ public:
   static constexpr size_t token_type = 0x6469'7265'6374;
 
   exit_watch(caf::strong_actor_ptr director, child_ref child)
-    : director_(std::move(director)), child_(child) {
+    : director_(std::move(director)),
+      child_(child) {
     // nop
   }
 
@@ -225,9 +226,8 @@ caf::behavior shell::make_behavior() {
       });
     },
     [this](get_plan_atom, const child_id& id) {
-      return read<plan_function>("get_plan", [this, id] {
-        return engine_.get_plan(id);
-      });
+      return read<plan_function>("get_plan",
+                                 [this, id] { return engine_.get_plan(id); });
     },
     [this](get_restart_count_atom, const child_id& id) {
       return read<uint64_t>("get_restart_count", [this, id] {
@@ -264,14 +264,12 @@ caf::behavior shell::make_behavior() {
         engine_.restart_child(id, child);
       });
     },
-    [this](become_supervisor_atom, const caf::actor& handle,
-           child_spec& spec) {
-      return submit<void>("become_supervisor",
-                          [this, handle, spec = std::move(spec)](
-                            request_id id) mutable {
-                            engine_.become_supervisor(id, handle,
-                                                      std::move(spec));
-                          });
+    [this](become_supervisor_atom, const caf::actor& handle, child_spec& spec) {
+      return submit<void>(
+        "become_supervisor",
+        [this, handle, spec = std::move(spec)](request_id id) mutable {
+          engine_.become_supervisor(id, handle, std::move(spec));
+        });
     },
     // -- ending
     [this](terminate_child_atom, const child_id& child) {
@@ -292,10 +290,9 @@ caf::behavior shell::make_behavior() {
       });
     },
     [this](delete_running_child_atom, const caf::actor& child) {
-      return submit<void>("delete_running_child",
-                          [this, child](request_id id) {
-                            engine_.delete_running_child(id, child);
-                          });
+      return submit<void>("delete_running_child", [this, child](request_id id) {
+        engine_.delete_running_child(id, child);
+      });
     },
     [this](stop_atom, const caf::error& reason) {
       return submit<void>("stop", [this, reason](request_id id) {
@@ -303,8 +300,7 @@ caf::behavior shell::make_behavior() {
       });
     },
     // -- changing
-    [this](change_plan_atom, const child_id& child,
-           const plan_function& plan) {
+    [this](change_plan_atom, const child_id& child, const plan_function& plan) {
       return submit<void>("change_plan", [this, child, plan](request_id id) {
         engine_.change_plan(id, child, plan);
       });
@@ -358,8 +354,8 @@ caf::behavior shell::make_behavior() {
 }
 
 template <class Child>
-caf::result<void> shell::terminate(const char* what, const Child& child,
-                                   bool erase) {
+caf::result<void>
+shell::terminate(const char* what, const Child& child, bool erase) {
   return submit<void>(what, [this, child, erase](request_id id) {
     engine_.terminate_child(id, child, erase);
   });
@@ -403,8 +399,7 @@ time_point shell::now() {
 }
 
 start_result shell::start(const start_function::callable_type& fn,
-                          const child_record& child,
-                          const caf::message& args) {
+                          const child_record& child, const caf::message& args) {
   start_context ctx{this, child.id, child.incarnation};
   return fn(ctx, args);
 }
@@ -461,9 +456,8 @@ bool shell::alive(const caf::actor& handle) {
 void shell::wake_at(time_point when) {
   timer_.dispose();
   auto delay = std::max(when - now(), clock_type::duration{0});
-  timer_ = run_delayed(delay, [this] {
-    event([this] { engine_.time_passed(); });
-  });
+  timer_ = run_delayed(delay,
+                       [this] { event([this] { engine_.time_passed(); }); });
 }
 
 void shell::wake_soon() {
@@ -527,10 +521,10 @@ shell::metrics& shell::instruments() {
                            "Number of exits that were neither normal nor on "
                            "request.",
                            "1", true),
-      all.histogram_family<double>("director", "restart-duration", {"name"},
-                                   bounds,
-                                   "Time from an exit to the replacement.",
-                                   "seconds")
+      all
+        .histogram_family<double>(
+          "director", "restart-duration", {"name"}, bounds,
+          "Time from an exit to the replacement.", "seconds")
         ->get_or_add({{"name", name}}),
     });
   }

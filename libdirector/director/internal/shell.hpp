@@ -115,8 +115,7 @@ private:
   caf::result<T> read(const char* what, F fn);
 
   template <class Child>
-  caf::result<void> terminate(const char* what, const Child& child,
-                              bool erase);
+  caf::result<void> terminate(const char* what, const Child& child, bool erase);
 
   /// Puts `fn` off while the director is suspended.
   template <class F>
