@@ -16,6 +16,18 @@
 
 namespace director {
 
+namespace detail {
+
+template <class T>
+inline constexpr bool is_letter
+  = std::same_as<T, bool> || std::same_as<T, char>;
+
+/// Integers as opposed to letters and truth values.
+template <class T>
+concept id_integer = std::integral<T> && !is_letter<T>;
+
+} // namespace detail
+
 /// Unique name of a child within one table: an integer or a string. Copying
 /// never copies the string. Default-constructed IDs are empty and belong to no
 /// child, as does the empty string.
@@ -24,8 +36,7 @@ public:
   child_id() = default;
 
   /// Converts from any integer.
-  template <std::integral T>
-    requires(!std::same_as<T, bool> && !std::same_as<T, char>)
+  template <detail::id_integer T>
   child_id(T value) : value_(static_cast<int64_t>(value)) {
     // nop
   }

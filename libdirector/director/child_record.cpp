@@ -44,7 +44,7 @@ std::string to_string(const child_record& x) {
 child_spec effective_spec(const child_record& x) {
   auto result = *x.spec;
   result.id = x.id;
-  result.args = caf::message::concat(result.args, x.args);
+  result.args = concat_args(result.args, x.args);
   result.append = false;
   return result;
 }

@@ -108,7 +108,7 @@ child_spec combine(const child_spec& own, const child_spec& defaults) {
   auto either = [](const auto& x, const auto& y) { return x ? x : y; };
   auto result = own;
   result.append = true;
-  result.args = caf::message::concat(defaults.args, own.args);
+  result.args = concat_args(defaults.args, own.args);
   if (own.start.empty())
     result.start = defaults.start;
   if (own.plan.empty())
@@ -131,6 +131,13 @@ child_spec combine(const child_spec& own, const child_spec& defaults) {
   if (own.modules && defaults.modules)
     result.modules = joined(*defaults.modules, *own.modules);
   return with_defaults(std::move(result));
+}
+
+caf::message concat_args(const caf::message& first,
+                         const caf::message& second) {
+  if (first.empty())
+    return second;
+  return second.empty() ? first : caf::message::concat(first, second);
 }
 
 child_spec with_defaults(child_spec spec) {

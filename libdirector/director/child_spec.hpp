@@ -172,6 +172,12 @@ caf::error check_child_spec(const child_spec& spec);
 /// @relates child_spec
 child_spec combine(const child_spec& own, const child_spec& defaults);
 
+/// Returns `first` followed by `second`. (CAF's own `concat` cannot deal with
+/// empty messages.)
+/// @relates child_spec
+caf::message concat_args(const caf::message& first,
+                         const caf::message& second);
+
 /// Returns a copy of `spec` in which every optional field has a value.
 /// @relates child_spec
 child_spec with_defaults(child_spec spec);

@@ -60,13 +60,13 @@ enum class severity : uint8_t;
 enum class stop_order : uint8_t;
 enum class trace_kind : uint8_t;
 
-namespace internal {
+namespace detail {
 
 struct down_event;
 struct table_event;
 struct turn_event;
 
-} // namespace internal
+} // namespace detail
 } // namespace director
 
 CAF_BEGIN_TYPE_ID_BLOCK(director, DIRECTOR_TYPE_ID_BASE)
@@ -141,9 +141,9 @@ CAF_BEGIN_TYPE_ID_BLOCK(director, DIRECTOR_TYPE_ID_BASE)
 
   // -- never leave the process ------------------------------------------------
 
-  CAF_ADD_TYPE_ID(director, (director::internal::down_event))
-  CAF_ADD_TYPE_ID(director, (director::internal::table_event))
-  CAF_ADD_TYPE_ID(director, (director::internal::turn_event))
+  CAF_ADD_TYPE_ID(director, (director::detail::down_event))
+  CAF_ADD_TYPE_ID(director, (director::detail::table_event))
+  CAF_ADD_TYPE_ID(director, (director::detail::turn_event))
 
 CAF_END_TYPE_ID_BLOCK(director)
 

@@ -4,6 +4,7 @@
 
 #include "director/child_record.hpp"
 #include "director/child_spec.hpp"
+#include "director/detail/events.hpp"
 #include "director/fwd.hpp"
 #include "director/sys.hpp"
 

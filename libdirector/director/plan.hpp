@@ -163,11 +163,7 @@ public:
   }
 
   /// Wraps a callable.
-  template <class F>
-    requires(
-      std::is_invocable_r_v<
-        verdict, F&,
-        exit_info&> && !std::derived_from<std::decay_t<F>, plan_function>)
+  template <std::invocable<exit_info&> F>
   plan_function(F fn) : super("local", callable_type{std::move(fn)}) {
     // nop
   }

@@ -114,11 +114,7 @@ public:
   }
 
   /// Wraps a callable.
-  template <class F>
-    requires(
-      std::is_invocable_r_v<
-        report_detail, F&,
-        report&> && !std::derived_from<std::decay_t<F>, log_filter_function>)
+  template <std::invocable<report&> F>
   log_filter_function(F fn) : super("local", callable_type{std::move(fn)}) {
     // nop
   }

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace director::internal {
+namespace director::detail {
 
 caf::error make_argument_error(const child_id& id, std::string expected,
                                const caf::message& got) {
@@ -13,4 +13,4 @@ caf::error make_argument_error(const child_id& id, std::string expected,
                 to_string(id), expected, to_string(got)));
 }
 
-} // namespace director::internal
+} // namespace director::detail

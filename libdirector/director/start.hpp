@@ -3,9 +3,9 @@
 #pragma once
 
 #include "director/child_id.hpp"
+#include "director/detail/callable_traits.hpp"
 #include "director/errc.hpp"
 #include "director/fwd.hpp"
-#include "director/internal/callable_traits.hpp"
 #include "director/named_function.hpp"
 
 #include <caf/actor.hpp>
@@ -149,7 +149,7 @@ private:
   uint64_t incarnation_;
 };
 
-namespace internal {
+namespace detail {
 
 template <class T>
 struct is_behavior : std::is_same<T, caf::behavior> {};
@@ -157,19 +157,29 @@ struct is_behavior : std::is_same<T, caf::behavior> {};
 template <class... Sigs>
 struct is_behavior<caf::typed_behavior<Sigs...>> : std::true_type {};
 
+template <class F>
+constexpr bool is_actor_function() {
+  using traits = callable_traits<F>;
+  using first_param = typename first<typename traits::params>::type;
+  using pointee = std::remove_pointer_t<first_param>;
+  if (is_behavior<typename traits::result_type>::value)
+    return true;
+  return std::is_pointer_v<
+           first_param> && std::is_base_of_v<caf::local_actor, pointee>;
+}
+
+template <class F>
+using result_of = typename callable_traits<F>::result_type;
+
 /// Functions that CAF's `spawn` turns into an actor.
 template <class F>
-concept actor_function = plain_callable<F> &&(
-  is_behavior<typename callable_traits<F>::result_type>::value
-  || (std::is_pointer_v<
-        typename first<typename callable_traits<F>::params>::
-          type> && std::is_base_of_v<caf::local_actor, std::remove_pointer_t<typename first<typename callable_traits<F>::params>::type>>));
+concept actor_function = plain_callable<F> && is_actor_function<F>();
 
 /// Functions that start a child themselves.
 template <class F>
 concept starter_function
-  = plain_callable<F> && !actor_function<
-      F> && std::constructible_from<start_result, typename callable_traits<F>::result_type>;
+  = plain_callable<F> && !is_actor_function<F>()
+    && std::constructible_from<start_result, result_of<F>>;
 
 /// Drops the first element if it is what the director supplies: the pointer
 /// to the new actor or the start context.
@@ -215,7 +225,7 @@ start_result apply_args(std::type_identity<std::tuple<Ts...>>,
   }
 }
 
-} // namespace internal
+} // namespace detail
 
 /// Starts a child. Made from
 /// - anything that CAF's `spawn` accepts: functions that return a behavior or
@@ -246,85 +256,81 @@ public:
   }
 
   /// Spawns `fn` as an actor.
+  template <detail::actor_function F>
+  start_function(F fn)
+    : start_function(spawning<caf::no_spawn_options>(std::move(fn))) {
+    // nop
+  }
+
+  /// Calls `fn` to start the child.
+  template <detail::starter_function F>
+  start_function(F fn) : super("local", calling(std::move(fn))) {
+    // nop
+  }
+
+  /// Spawns `fn` as an actor, with options such as `caf::detached`.
+  template <caf::spawn_options Os, class F>
+  static start_function spawning(F&& fn) {
+    using fn_type = std::decay_t<F>;
+    using params = typename detail::callable_traits<fn_type>::params;
+    using args_type = detail::user_params<params>;
+    return {"local", [fn = fn_type{std::forward<F>(fn)}](
+                       start_context& ctx, const caf::message& args) {
+              return detail::apply_args(std::type_identity<args_type>{},
+                                        ctx.id(), args,
+                                        [&](const auto&... xs) -> start_result {
+                                          return ctx.spawn<Os>(fn, xs...);
+                                        });
+            }};
+  }
+
+  /// Returns a copy that `child_spec::modules` shows under `label`. No use
+  /// for names in the catalog.
+  start_function labelled(std::string label) const {
+    auto result = *this;
+    if (local_)
+      result.name_ = std::move(label);
+    return result;
+  }
+
+  /// Spawns actors of class `Impl`, whose constructor takes `Ts...` behind
+  /// CAF's own parameter.
+  template <class Impl, caf::spawn_options Os, class... Ts>
+  static start_function spawning_class() {
+    return {"local", [](start_context& ctx, const caf::message& args) {
+              return detail::apply_args(std::type_identity<std::tuple<Ts...>>{},
+                                        ctx.id(), args,
+                                        [&](const auto&... xs) -> start_result {
+                                          return ctx.spawn<Impl, Os>(xs...);
+                                        });
+            }};
+  }
+
+private:
+  using super
+    = named_function<start_result(start_context&, const caf::message&)>;
+
+  start_function(std::string label, callable_type fn)
+    : super(std::move(label), std::move(fn)) {
+    // nop
+  }
+
   template <class F>
-    requires internal::actor_function<std::decay_t<F>> start_function(F&& fn)
-      : start_function(spawning<caf::no_spawn_options>(std::forward<F>(fn))) {
-      // nop
-    }
-
-    /// Calls `fn` to start the child.
-    template <class F>
-      requires internal::starter_function<std::decay_t<F>>
-      start_function(F&& fn)
-        : super("local", calling(std::decay_t<F>{std::forward<F>(fn)})) {
-        // nop
-      }
-
-      /// Spawns `fn` as an actor, with options such as `caf::detached`.
-      template <caf::spawn_options Os, class F>
-      static start_function spawning(F&& fn) {
-        using fn_type = std::decay_t<F>;
-        using params = typename internal::callable_traits<fn_type>::params;
-        using args_type = internal::user_params<params>;
-        return {"local", [fn = fn_type{std::forward<F>(fn)}](
-                           start_context& ctx, const caf::message& args) {
-                  return internal::apply_args(
-                    std::type_identity<args_type>{}, ctx.id(), args,
-                    [&](const auto&... xs) -> start_result {
-                      return ctx.spawn<Os>(fn, xs...);
-                    });
-                }};
-      }
-
-      /// Returns a copy that `child_spec::modules` shows under `label`. No use
-      /// for names in the catalog.
-      start_function labelled(std::string label) const {
-        auto result = *this;
-        if (local_)
-          result.name_ = std::move(label);
-        return result;
-      }
-
-      /// Spawns actors of class `Impl`, whose constructor takes `Ts...` behind
-      /// CAF's own parameter.
-      template <class Impl, caf::spawn_options Os, class... Ts>
-      static start_function spawning_class() {
-        return {"local", [](start_context& ctx, const caf::message& args) {
-                  return internal::apply_args(
-                    std::type_identity<std::tuple<Ts...>>{}, ctx.id(), args,
-                    [&](const auto&... xs) -> start_result {
-                      return ctx.spawn<Impl, Os>(xs...);
-                    });
-                }};
-      }
-
-    private:
-      using super
-        = named_function<start_result(start_context&, const caf::message&)>;
-
-      start_function(std::string label, callable_type fn)
-        : super(std::move(label), std::move(fn)) {
-        // nop
-      }
-
-      template <class F>
-      static callable_type calling(F fn) {
-        using params = typename internal::callable_traits<F>::params;
-        constexpr auto with_context
-          = std::is_same_v<typename internal::first<params>::type,
-                           start_context&>;
-        return
-          [fn = std::move(fn)](start_context& ctx, const caf::message& args) {
-            return internal::apply_args(
-              std::type_identity<internal::user_params<params>>{}, ctx.id(),
-              args, [&](const auto&... xs) -> start_result {
-                if constexpr (with_context)
-                  return start_result{fn(ctx, xs...)};
-                else
-                  return start_result{fn(xs...)};
-              });
-          };
-      }
+  static callable_type calling(F fn) {
+    using params = typename detail::callable_traits<F>::params;
+    constexpr auto with_context
+      = std::is_same_v<typename detail::first<params>::type, start_context&>;
+    return [fn = std::move(fn)](start_context& ctx, const caf::message& args) {
+      return detail::apply_args(
+        std::type_identity<detail::user_params<params>>{}, ctx.id(), args,
+        [&](const auto&... xs) -> start_result {
+          if constexpr (with_context)
+            return start_result{fn(ctx, xs...)};
+          else
+            return start_result{fn(xs...)};
+        });
+    };
+  }
 };
 
 /// Returns a start function that spawns actors of class `Impl`, whose

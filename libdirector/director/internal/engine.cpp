@@ -82,6 +82,8 @@ void engine::init(const caf::message& arg) {
 void engine::await_up(request_id request) {
   if (up_ && !ending_)
     reply(request, caf::unit);
+  else if (ended_)
+    reply(request, caf::make_error(errc::stopping));
   else
     up_waiters_.push_back(request);
 }

@@ -4,6 +4,7 @@
 
 #include "director/callbacks.hpp"
 #include "director/child_record.hpp"
+#include "director/detail/events.hpp"
 #include "director/internal/tracer.hpp"
 #include "director/options.hpp"
 #include "director/table.hpp"
@@ -36,12 +37,7 @@ using time_point = clock_type::time_point;
 /// Names a request that is to be answered; 0 for nobody.
 using request_id = uint64_t;
 
-/// Names one start of one child: what an event must carry to find its child
-/// by index and to be recognised when it comes late.
-struct child_ref {
-  uint32_t slot;
-  uint32_t generation;
-};
+using detail::child_ref;
 
 /// What a request is answered with.
 using answer
@@ -426,7 +422,8 @@ private:
   template <class F>
   void store_then(uint32_t index, F fn);
 
-  /// Removes the record and the slot, then calls `fn(err)`.
+  /// Removes the record and the slot, then calls `fn(err)`. A child that runs
+  /// is let go.
   template <class F>
   void erase_then(uint32_t index, F fn);
 

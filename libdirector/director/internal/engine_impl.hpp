@@ -96,11 +96,12 @@ void engine::erase_then(uint32_t index, F fn) {
   x.at = phase::erasing;
   after(options_.table->erase(client_, {&x.row, 1}),
         [this, child = member{index, x.order}, fn](const caf::error& err) {
-          if (auto* y = find_slot(child)) {
-            if (err)
-              y->at = phase::stopped;
-            else
-              free_slot(child.slot);
+          if (auto* y = find_slot(child); y != nullptr && err) {
+            y->at = y->record.handle ? phase::running : phase::stopped;
+          } else if (y != nullptr) {
+            if (y->record.handle)
+              world_.unwatch(y->record.handle);
+            free_slot(child.slot);
           }
           fn(err);
         });

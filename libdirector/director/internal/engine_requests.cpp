@@ -163,15 +163,9 @@ void engine::delete_running_child(request_id request,
     return reply(request, index.error());
   if (slots_[*index].at != phase::running)
     return reply(request, caf::make_error(errc::not_found));
-  auto child = member{*index, slots_[*index].order};
-  after(options_.table->erase(client_, {&slots_[*index].row, 1}),
-        [this, request, child, handle](const caf::error& err) {
-          if (auto* x = find_slot(child); !err && x != nullptr) {
-            world_.unwatch(handle);
-            free_slot(child.slot);
-          }
-          reply_ok_or(request, err);
-        });
+  erase_then(*index, [this, request](const caf::error& err) {
+    reply_ok_or(request, err);
+  });
 }
 
 // -- changes ------------------------------------------------------------------

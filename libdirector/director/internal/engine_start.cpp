@@ -197,13 +197,8 @@ start_result engine::call_start(slot& x) {
                            options_.catalog.complaint(spec.start));
   start_result result{caf::actor{}};
   auto err = guarded([&] {
-    if (spec.args.empty())
-      result = world_.start(*fn, x.record, x.record.args);
-    else if (x.record.args.empty())
-      result = world_.start(*fn, x.record, spec.args);
-    else
-      result = world_.start(*fn, x.record,
-                            caf::message::concat(spec.args, x.record.args));
+    result = world_.start(*fn, x.record,
+                          concat_args(spec.args, x.record.args));
   });
   return err ? start_result{std::move(err)} : result;
 }

@@ -26,6 +26,8 @@ void engine::child_exited(child_ref child, caf::error reason) {
     case phase::killing:
     case phase::unresponsive:
       return gone(child.slot, reason);
+    case phase::erasing:
+      return drop_handle(child.slot);
     case phase::running:
       break;
     default:
@@ -279,6 +281,8 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
 // -- stopping the director ----------------------------------------------------
 
 void engine::stop(request_id request, caf::error reason) {
+  if (ended_)
+    return reply(request, caf::unit);
   if (request != 0)
     stop_waiters_.push_back(request);
   end(std::move(reason));

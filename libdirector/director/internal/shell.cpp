@@ -29,7 +29,7 @@ public:
   void actor_exited(const caf::error& reason,
                     compat::scheduler_type* sched) override {
     director_->enqueue(compat::make_element(caf::message_priority::normal,
-                                            down_event{child_, reason}),
+                                            detail::down_event{child_, reason}),
                        sched);
   }
 
@@ -177,13 +177,13 @@ caf::behavior shell::make_behavior() {
     this, [this](caf::exit_msg& msg) { handle_exit_msg(msg); },
     [this](const caf::message& msg) { return handle_unexpected(msg); },
     // -- events, most frequent first
-    [this](down_event& x) {
+    [this](detail::down_event& x) {
       event([this, x]() mutable {
         engine_.child_exited(x.child, std::move(x.reason));
       });
     },
-    [this](turn_event) { event([this] { engine_.turn(); }); },
-    [this](table_event& x) {
+    [this](detail::turn_event) { event([this] { engine_.turn(); }); },
+    [this](detail::table_event& x) {
       event([this, x]() mutable {
         if (x.ticket == 0)
           engine_.table_failed(std::move(x.err));
@@ -462,7 +462,7 @@ void shell::wake_at(time_point when) {
 
 void shell::wake_soon() {
   compat::send(caf::actor{this}, caf::message_priority::normal, context(),
-               turn_event{});
+               detail::turn_event{});
 }
 
 void shell::reply(request_id request, answer&& value) {
@@ -540,7 +540,7 @@ void shell::end(const caf::error& reason) {
 void shell::completed(uint64_t ticket, caf::error err,
                       std::vector<claim_item> items) {
   compat::send(caf::actor{this}, caf::message_priority::normal, nullptr,
-               table_event{ticket, std::move(err), std::move(items)});
+               detail::table_event{ticket, std::move(err), std::move(items)});
 }
 
 void shell::failed(caf::error reason) {

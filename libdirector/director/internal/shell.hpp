@@ -22,22 +22,6 @@
 
 namespace director::internal {
 
-/// Announces the end of a child.
-struct down_event {
-  child_ref child;
-  caf::error reason;
-};
-
-/// Announces that the engine wants another turn.
-struct turn_event {};
-
-/// Announces something that a table has to say.
-struct table_event {
-  uint64_t ticket;
-  caf::error err;
-  std::vector<claim_item> items;
-};
-
 /// Turns messages into calls of the engine, and what the engine wants done
 /// into messages, spawns and timers.
 class shell final : public caf::event_based_actor, world, table_client {
@@ -166,7 +150,3 @@ private:
 };
 
 } // namespace director::internal
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::internal::down_event)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::internal::table_event)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::internal::turn_event)

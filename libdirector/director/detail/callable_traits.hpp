@@ -5,7 +5,7 @@
 #include <tuple>
 #include <type_traits>
 
-namespace director::internal {
+namespace director::detail {
 
 template <class F>
 struct callable_traits : callable_traits<decltype(&F::operator())> {};
@@ -35,12 +35,15 @@ template <class C, class R, class... Ts>
 struct callable_traits<R (C::*)(Ts...) const noexcept>
   : callable_traits<R(Ts...)> {};
 
+template <class T>
+concept function_object = requires {
+  &T::operator();
+};
+
 /// Functions and function objects without overloads.
 template <class F>
 concept plain_callable
-  = std::is_function_v<std::remove_pointer_t<F>> || requires {
-  &F::operator();
-};
+  = std::is_function_v<std::remove_pointer_t<F>> || function_object<F>;
 
 /// The first type of a tuple, `void` if there is none.
 template <class Tuple>
@@ -64,4 +67,4 @@ struct rest<std::tuple<T, Ts...>> {
   using type = std::tuple<Ts...>;
 };
 
-} // namespace director::internal
+} // namespace director::detail

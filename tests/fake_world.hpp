@@ -1,0 +1,204 @@
+// A world for engines: a manual clock, actors that do what they are told, and
+// a record of everything the engine did.
+
+#pragma once
+
+#include <director/all.hpp>
+#include <director/internal/engine.hpp>
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/exit_reason.hpp>
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace fixture {
+
+using director::internal::answer;
+using director::internal::child_ref;
+using director::internal::clock_type;
+using director::internal::engine;
+using director::internal::metric;
+using director::internal::request_id;
+using director::internal::time_point;
+
+/// Lends actors that do nothing and never run.
+class actor_pool {
+public:
+  static actor_pool& instance();
+
+  /// Lets go of all actors; comes before the end of `main`.
+  static void shut_down();
+
+  caf::actor take();
+
+  void give_back(caf::actor x) {
+    free_.push_back(std::move(x));
+  }
+
+private:
+  actor_pool() = default;
+
+  caf::actor_system_config config_;
+  caf::actor_system system_{config_};
+  std::vector<caf::actor> free_;
+};
+
+/// A child, as the fake world sees it.
+struct fake_child {
+  caf::actor handle;
+  director::child_id id;
+  child_ref ref{};
+  bool watched = false;
+  bool alive = true;
+  bool asked_ready = false;
+  int shutdowns = 0;
+  int kills = 0;
+};
+
+class fake_world final : public director::internal::world,
+                         public director::table_client {
+public:
+  fake_world();
+
+  ~fake_world() override;
+
+  /// Decides what the next start gives. Default: the child runs.
+  std::function<director::start_result(fake_world&,
+                                       const director::child_record&)>
+    on_start;
+
+  time_point time{};
+  std::map<const void*, fake_child> children;
+  std::map<request_id, std::vector<answer>> replies;
+  std::map<metric, int64_t> metrics;
+  std::map<director::child_id, uint64_t> starts;
+  std::vector<caf::error> ends;
+  std::vector<caf::actor> new_parents;
+  size_t turns_wanted = 0;
+  time_point wake = time_point::max();
+  size_t restarts_measured = 0;
+  /// Watched actors that had ended before.
+  std::vector<child_ref> dead_on_arrival;
+
+  engine* eng = nullptr;
+
+  /// Creates an actor that lives.
+  caf::actor make_actor();
+
+  fake_child* child(const caf::actor& handle);
+
+  /// Returns the live supervised actor of an ID.
+  fake_child* running(const director::child_id& id);
+
+  /// Lets an actor end and, if it is watched, tells the engine.
+  void die(fake_child& x, caf::error reason);
+
+  /// Gives the engine the turns it asked for, and those it asks for then.
+  void run_turns();
+
+  /// Delivers the exits of actors that had ended before they were watched.
+  void run_exits();
+
+  /// Moves the clock and fires the timer if it is due.
+  void advance(caf::timespan delta);
+
+  request_id next_request() {
+    replies[++last_request_];
+    return last_request_;
+  }
+
+  /// Returns the only reply to a request, or `nullptr` if there is none or
+  /// more than one.
+  const answer* reply_to(request_id id) const;
+
+  /// Returns the error that a request was answered with: an empty one on
+  /// success, `sec::none` for no answer at all is impossible.
+  caf::error error_of(request_id id) const;
+
+  // -- world ------------------------------------------------------------------
+
+  time_point now() override {
+    return time;
+  }
+
+  director::start_result
+  start(const director::start_function::callable_type& fn,
+        const director::child_record& child,
+        const caf::message& args) override;
+
+  void watch(child_ref ref, const caf::actor& handle) override;
+
+  void unwatch(const caf::actor& handle) override;
+
+  void ask_ready(child_ref ref, const caf::actor& handle) override;
+
+  void shut_down(const caf::actor& handle) override;
+
+  void kill(const caf::actor& handle) override;
+
+  void tell_parent(const caf::actor& handle) override {
+    new_parents.push_back(handle);
+  }
+
+  bool local(const caf::actor&) override {
+    return true;
+  }
+
+  bool alive(const caf::actor& handle) override;
+
+  void wake_at(time_point when) override {
+    wake = when;
+  }
+
+  void wake_soon() override {
+    ++turns_wanted;
+  }
+
+  void reply(request_id request, answer&& value) override {
+    replies[request].push_back(std::move(value));
+  }
+
+  void measure(metric what, int64_t amount) override {
+    metrics[what] += amount;
+  }
+
+  void measure_restart(clock_type::duration) override {
+    ++restarts_measured;
+  }
+
+  void end(const caf::error& reason) override {
+    ends.push_back(reason);
+  }
+
+  // -- table_client -----------------------------------------------------------
+
+  const caf::actor_addr& address() const noexcept override {
+    return address_;
+  }
+
+  void completed(uint64_t ticket, caf::error err,
+                 std::vector<director::claim_item> items) override {
+    eng->write_completed(ticket, std::move(err), std::move(items));
+  }
+
+  void failed(caf::error reason) override {
+    eng->table_failed(std::move(reason));
+  }
+
+private:
+  caf::actor self_;
+  caf::actor_addr address_;
+  request_id last_request_ = 0;
+};
+
+/// A spec with a start function that `fake_world` stands in for.
+director::child_spec fake_spec(director::child_id id);
+
+} // namespace fixture

@@ -1,0 +1,15 @@
+#define CATCH_CONFIG_RUNNER
+#include "catch.hpp"
+#include "fake_world.hpp"
+
+#include <director/all.hpp>
+
+#include <caf/init_global_meta_objects.hpp>
+
+int main(int argc, char** argv) {
+  caf::init_global_meta_objects<caf::id_block::director>();
+  caf::core::init_global_meta_objects();
+  auto result = Catch::Session().run(argc, argv);
+  fixture::actor_pool::shut_down();
+  return result;
+}
