@@ -5,6 +5,11 @@
 # CAF is taken from CAF_ROOT or the system if a suitable one is found there.
 # Otherwise it is built once, from Debian's source package in "experimental",
 # into DIRECTOR_CAF_PREFIX (default: ~/.cache/director/caf) and kept.
+#
+# usage: scripts/setup.sh [--print-caf-dir]
+#
+# With --print-caf-dir, the standard output is only the folder of CAF's CMake
+# files, for use as CAF_DIR; all else goes to the standard error.
 set -euo pipefail
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -33,7 +38,6 @@ need() { # need PACKAGE TEST...: notes PACKAGE unless TEST succeeds
   "$@" >/dev/null 2>&1 || missing+=("$package")
 }
 has_file() { compgen -G "$1" >/dev/null; }
-installed() { dpkg -s "$1" 2>/dev/null | grep -q '^Status: install ok'; }
 
 collect_missing() {
   missing=()
@@ -45,7 +49,10 @@ collect_missing() {
   need libfmt-dev pkg-config --exists fmt
   need libssl-dev pkg-config --exists openssl
   need catch2 has_file '/usr/*/cmake/Catch2/Catch2Config.cmake'
-  [ "${DIRECTOR_NEED_FORMAT:-0}" = 1 ] && need clang-format command -v clang-format
+  if [ "${DIRECTOR_NEED_FORMAT:-0}" = 1 ]; then
+    need clang-format command -v clang-format
+    need python3 command -v python3
+  fi
   return 0
 }
 
@@ -63,6 +70,7 @@ install_packages() {
 
 # Asks CMake, in the way the project itself does, whether CAF_ROOT or the
 # system has a suitable CAF.
+caf_dir=
 caf_is_found() {
   local probe
   probe=$(mktemp -d)
@@ -74,6 +82,7 @@ caf_is_found() {
   if cmake -S "$probe" -B "$probe/build" >"$probe/log" 2>&1; then
     found=0
     grep -o 'using CAF .*' "$probe/log" | sed 's/^/setup: /'
+    caf_dir=$(sed -n 's/^CAF_DIR:[A-Z]*=//p' "$probe/build/CMakeCache.txt")
   fi
   rm -rf "$probe"
   return $found
@@ -83,9 +92,11 @@ caf_is_found() {
 # list of sources.
 fetch_caf() {
   local dir=$1 uri
+  # shellcheck disable=SC2016 # apt-get expands it
   uri=$(apt-get indextargets --format '$(REPO_URI)' \
           'Created-By: Packages' 'Origin: Debian' 'Label: Debian' \
           | sort -u | head -n 1)
+  # shellcheck disable=SC2016
   [ -n "$uri" ] || uri=$(apt-get indextargets --format '$(REPO_URI)' \
           | sort -u | grep '/debian/*$' | head -n 1)
   [ -n "$uri" ] || die "no Debian archive configured; set CAF_ROOT instead"
@@ -128,15 +139,24 @@ build_caf() {
 
 # -- main ---------------------------------------------------------------------
 
+case ${1:-} in
+  '') exec 3>/dev/null ;;
+  --print-caf-dir) exec 3>&1 1>&2 ;;
+  *) die "unknown option $1" ;;
+esac
+
 collect_missing
 if [ ${#missing[@]} -gt 0 ]; then
   install_packages
 fi
-if caf_is_found; then
-  exit 0
+if ! caf_is_found; then
+  [ -z "${CAF_ROOT:-}" ] || die "no suitable CAF in CAF_ROOT=$CAF_ROOT"
+  export CAF_ROOT=$prefix
+  if [ -z "$(find "$prefix" -name CAFConfig.cmake 2>/dev/null)" ]; then
+    build_caf
+  fi
+  caf_is_found \
+    || die "the CAF in $prefix does not work; remove it and try again"
+  say "to use it without the scripts: export CAF_ROOT=$prefix"
 fi
-export CAF_ROOT=$prefix
-if [ -z "$(find "$prefix" -name CAFConfig.cmake 2>/dev/null)" ]; then
-  build_caf
-fi
-caf_is_found || die "the CAF in $prefix does not work; remove it and try again"
+printf '%s\n' "$caf_dir" >&3

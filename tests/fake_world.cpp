@@ -42,26 +42,26 @@ fake_world::fake_world()
 
 fake_world::~fake_world() {
   auto& pool = actor_pool::instance();
-  for (auto& [ptr, x] : children)
+  for (auto& x : children)
     pool.give_back(x.handle);
   pool.give_back(self_);
 }
 
 caf::actor fake_world::make_actor() {
   auto handle = actor_pool::instance().take();
-  auto& x = children[key(handle)];
-  x = fake_child{};
+  auto& x = children.emplace_back();
+  by_handle_[key(handle)] = &x;
   x.handle = handle;
   return handle;
 }
 
 fake_child* fake_world::child(const caf::actor& handle) {
-  auto i = children.find(key(handle));
-  return i != children.end() ? &i->second : nullptr;
+  auto i = by_handle_.find(key(handle));
+  return i != by_handle_.end() ? i->second : nullptr;
 }
 
 fake_child* fake_world::running(const director::child_id& id) {
-  for (auto& [ptr, x] : children)
+  for (auto& x : children)
     if (x.alive && x.watched && x.id == id)
       return &x;
   return nullptr;

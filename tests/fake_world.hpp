@@ -3,19 +3,20 @@
 
 #pragma once
 
-#include <director/all.hpp>
-#include <director/internal/engine.hpp>
-
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/exit_reason.hpp>
 
+#include <director/all.hpp>
+#include <director/internal/engine.hpp>
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace fixture {
@@ -75,7 +76,8 @@ public:
     on_start;
 
   time_point time{};
-  std::map<const void*, fake_child> children;
+  /// In the order of their creation, so that runs can be repeated.
+  std::deque<fake_child> children;
   std::map<request_id, std::vector<answer>> replies;
   std::map<metric, int64_t> metrics;
   std::map<director::child_id, uint64_t> starts;
@@ -130,8 +132,7 @@ public:
 
   director::start_result
   start(const director::start_function::callable_type& fn,
-        const director::child_record& child,
-        const caf::message& args) override;
+        const director::child_record& child, const caf::message& args) override;
 
   void watch(child_ref ref, const caf::actor& handle) override;
 
@@ -193,6 +194,7 @@ public:
   }
 
 private:
+  std::unordered_map<const void*, fake_child*> by_handle_;
   caf::actor self_;
   caf::actor_addr address_;
   request_id last_request_ = 0;

@@ -2,9 +2,9 @@
 #include "catch.hpp"
 #include "fake_world.hpp"
 
-#include <director/all.hpp>
-
 #include <caf/init_global_meta_objects.hpp>
+
+#include <director/all.hpp>
 
 int main(int argc, char** argv) {
   caf::init_global_meta_objects<caf::id_block::director>();

@@ -3,11 +3,11 @@
 
 #include "catch.hpp"
 
+#include <caf/actor_system_config.hpp>
+
 #include <director/list_table.hpp>
 #include <director/test/slow_table.hpp>
 #include <director/test/table_suite.hpp>
-
-#include <caf/actor_system_config.hpp>
 
 using namespace director;
 

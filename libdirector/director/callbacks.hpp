@@ -47,7 +47,7 @@ struct start_event {
   const child_id& id;
   const caf::actor& handle;
   const caf::message& extra;
-  /// Starts after the first.
+  /// Starts after the first, failed ones included.
   uint64_t restart_count;
   caf::message& child_state;
   caf::message& director_state;

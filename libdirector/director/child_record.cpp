@@ -18,9 +18,9 @@ std::string to_string(child_status x) {
   return index < status_names.size() ? std::string{status_names[index]} : "???";
 }
 
-bool from_string(std::string_view in, child_status& out) {
+bool from_string(detail::string_view in, child_status& out) {
   for (uint8_t index = 0; index < status_names.size(); ++index)
-    if (status_names[index] == in)
+    if (status_names[index] == std::string_view{in.data(), in.size()})
       return from_integer(index, out);
   return false;
 }

@@ -35,7 +35,7 @@ enum class child_status : uint8_t {
 std::string to_string(child_status);
 
 /// @relates child_status
-bool from_string(std::string_view, child_status&);
+bool from_string(detail::string_view, child_status&);
 
 /// @relates child_status
 bool from_integer(std::underlying_type_t<child_status>, child_status&);
@@ -71,7 +71,7 @@ struct child_record {
   /// What the start function or the ready answer gave beside the handle.
   caf::message extra;
 
-  /// Starts after the first.
+  /// Starts after the first, failed ones included.
   uint64_t restart_count = 0;
 
   /// Grows at every start of this ID. Events of an older one are stale.

@@ -57,11 +57,14 @@ std::string to_string(child_type x) {
   return x == child_type::worker ? "worker" : "supervisor";
 }
 
-bool from_string(std::string_view in, child_type& out) {
-  if (in != "worker" && in != "supervisor")
-    return false;
-  out = in == "worker" ? child_type::worker : child_type::supervisor;
-  return true;
+bool from_string(detail::string_view in, child_type& out) {
+  for (auto type : {child_type::worker, child_type::supervisor}) {
+    if (to_string(type) == std::string{in.begin(), in.end()}) {
+      out = type;
+      return true;
+    }
+  }
+  return false;
 }
 
 bool from_integer(std::underlying_type_t<child_type> in, child_type& out) {

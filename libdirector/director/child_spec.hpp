@@ -30,7 +30,7 @@ enum class child_type : uint8_t { worker, supervisor };
 std::string to_string(child_type);
 
 /// @relates child_type
-bool from_string(std::string_view, child_type&);
+bool from_string(detail::string_view, child_type&);
 
 /// @relates child_type
 bool from_integer(std::underlying_type_t<child_type>, child_type&);
@@ -175,8 +175,7 @@ child_spec combine(const child_spec& own, const child_spec& defaults);
 /// Returns `first` followed by `second`. (CAF's own `concat` cannot deal with
 /// empty messages.)
 /// @relates child_spec
-caf::message concat_args(const caf::message& first,
-                         const caf::message& second);
+caf::message concat_args(const caf::message& first, const caf::message& second);
 
 /// Returns a copy of `spec` in which every optional field has a value.
 /// @relates child_spec

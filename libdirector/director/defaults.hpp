@@ -33,8 +33,9 @@ constexpr uint32_t immediate_restarts = 3;
 /// Interval before the last restart of the standard plan.
 constexpr caf::timespan last_restart_delay = 1s;
 
-/// Timeout of the requests of a `client`.
-constexpr caf::timespan request_timeout = 5s;
+/// Timeout of the requests of a `client`: longer than a start or the
+/// termination of a stubborn child takes.
+constexpr caf::timespan request_timeout = 15s;
 
 /// Children that one mailbox turn starts at most, so that a large batch does
 /// not keep other requests waiting.

@@ -53,9 +53,9 @@ std::string to_string(errc x) {
   return index < names.size() ? std::string{names[index]} : "???";
 }
 
-bool from_string(std::string_view in, errc& out) {
+bool from_string(detail::string_view in, errc& out) {
   for (size_t index = 0; index < names.size(); ++index)
-    if (names[index] == in)
+    if (names[index] == std::string_view{in.data(), in.size()})
       return from_integer(static_cast<uint8_t>(index), out);
   return false;
 }

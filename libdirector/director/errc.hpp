@@ -77,7 +77,7 @@ enum class errc : uint8_t {
 std::string to_string(errc);
 
 /// @relates errc
-bool from_string(std::string_view, errc&);
+bool from_string(detail::string_view, errc&);
 
 /// @relates errc
 bool from_integer(std::underlying_type_t<errc>, errc&);

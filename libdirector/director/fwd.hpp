@@ -2,12 +2,18 @@
 
 #pragma once
 
+#include <caf/config.hpp>
 #include <caf/fwd.hpp>
 #include <caf/type_id.hpp>
 #include <caf/typed_actor.hpp>
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
+
+#if CAF_VERSION_MAJOR < 1
+#  include <caf/string_view.hpp>
+#endif
 
 /// First type ID of the block that libdirector occupies (100 IDs, with the
 /// companion libraries behind it). Set the CMake cache variable
@@ -61,6 +67,13 @@ enum class stop_order : uint8_t;
 enum class trace_kind : uint8_t;
 
 namespace detail {
+
+/// What CAF hands to `from_string`.
+#if CAF_VERSION_MAJOR >= 1
+using string_view = std::string_view;
+#else
+using string_view = caf::string_view;
+#endif
 
 struct down_event;
 struct table_event;

@@ -26,7 +26,8 @@ using director_actor = caf::typed_actor<
   // -- starting ---------------------------------------------------------------
 
   /// Starts a child. Errors: `invalid_child_spec`, `already_started`,
-  /// `already_present`, `start_failed`, `start_timeout`, table errors. An
+  /// `already_present`, `unresponsive`, `start_failed`, `start_timeout`,
+  /// `undefined` (somebody terminated it before it ran), table errors. An
   /// empty handle means that the start function declined.
   caf::result<started>(start_child_atom, child_spec),
 
@@ -81,7 +82,7 @@ using director_actor = caf::typed_actor<
   caf::result<std::vector<child_handle>>(get_actors_atom),
   /// Errors: `not_found`.
   caf::result<plan_function>(get_plan_atom, child_id),
-  /// Starts after the first. Errors: `not_found`.
+  /// Starts after the first, failed ones included. Errors: `not_found`.
   caf::result<uint64_t>(get_restart_count_atom, child_id),
   caf::result<child_spec>(get_default_child_spec_atom),
   /// Answers `director_options::name`.
@@ -98,8 +99,8 @@ using director_actor = caf::typed_actor<
   /// Changes the director's own filter. Errors: `invalid_log_filter`.
   caf::result<void>(change_log_filter_atom, log_filter_function),
   /// Derives the specs of all appended children anew. Children that run keep
-  /// running and use the new start function at their next start. Errors:
-  /// `invalid_child_spec`.
+  /// running: start function and args apply at their next start, the rest at
+  /// once. Errors: `invalid_child_spec`.
   caf::result<void>(change_default_child_spec_atom, child_spec),
 
   // -- as a child -------------------------------------------------------------
@@ -117,11 +118,12 @@ using director_actor = caf::typed_actor<
   caf::result<trace_counters>(get_trace_counters_atom),
   caf::result<message_box>(get_state_atom),
   caf::result<void>(replace_state_atom, message_box),
-  /// Makes the director put everything off but exit messages and
-  /// `resume_atom`.
+  /// Makes the director put everything off but exit messages, `stop_atom`
+  /// (which resumes it) and the requests of this section.
   caf::result<void>(suspend_atom), caf::result<void>(resume_atom),
-  /// Runs `callbacks::init` again: children that run keep running and use
-  /// their new spec at the next start; new ones are added, not started.
+  /// Runs `callbacks::init` again. Children that run keep running: start
+  /// function and args apply at their next start, the rest of the new spec at
+  /// once. New ones are added, not started.
   caf::result<void>(reload_atom)>;
 
 } // namespace director

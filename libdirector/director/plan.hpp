@@ -25,9 +25,10 @@ struct exit_info {
   /// Exit reason of the child. `errc::start_failed` or `errc::start_timeout`
   /// when a restart failed.
   const caf::error& reason;
-  /// Crashes since the child last ran for a quiet time, this one included.
+  /// Exits and failed restarts since the child last ran for a quiet time, this
+  /// one included.
   uint32_t recent;
-  /// Restarts since the child was added; never resets.
+  /// Restarts since the child was added, failed ones included; never resets.
   uint64_t lifetime;
   /// The slot of the child inside the director. Plans may replace it.
   caf::message& state;

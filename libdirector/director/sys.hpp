@@ -40,7 +40,7 @@ enum class trace_kind : uint8_t {
 std::string to_string(trace_kind);
 
 /// @relates trace_kind
-bool from_string(std::string_view, trace_kind&);
+bool from_string(detail::string_view, trace_kind&);
 
 /// @relates trace_kind
 bool from_integer(std::underlying_type_t<trace_kind>, trace_kind&);

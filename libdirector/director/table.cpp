@@ -61,6 +61,10 @@ caf::expected<uint64_t> table::get_restart_count(const child_id& id) const {
   return caf::make_error(errc::not_found);
 }
 
+bool is_alive(const caf::actor& handle) noexcept {
+  return handle && !handle->getf(caf::abstract_actor::is_terminated_flag);
+}
+
 void decide_claim(claim_item& item, const child_record* existing,
                   const caf::actor_addr& owner) {
   item.err = caf::error{};
@@ -74,10 +78,11 @@ void decide_claim(claim_item& item, const child_record* existing,
     item.record.owner = owner;
     return;
   }
-  if (existing->status == child_status::unresponsive) {
+  if (existing->status == child_status::unresponsive
+      && is_alive(existing->handle)) {
     item.err = caf::make_error(errc::unresponsive);
   } else if (item.mode == claim_mode::fresh) {
-    item.err = existing->handle
+    item.err = is_alive(existing->handle)
                  ? caf::make_error(errc::already_started, existing->handle)
                  : caf::make_error(errc::already_present);
   } else if (existing->owner) {
@@ -95,6 +100,7 @@ void decide_claim(claim_item& item, const child_record* existing,
   item.record.slot = slot;
   item.record.owner = owner;
   item.record.status = child_status::restarting;
+  item.record.handle = caf::actor{};
 }
 
 bool vanishes_on_detach(const child_record& x) noexcept {

@@ -49,8 +49,8 @@ struct claim_item {
   bool fresh = false;
   /// Empty on success. `already_started` (with handle) or `already_present`
   /// for a known ID in mode `fresh`; `not_found` in mode `adopt`; `not_parent`
-  /// when the record belongs to another director; `unresponsive` when its
-  /// actor refuses to die.
+  /// when the record belongs to another director; `unresponsive` while
+  /// its actor refuses to die.
   caf::error err;
 };
 
@@ -209,6 +209,10 @@ public:
 /// Shared by the directors that use the table and by its readers.
 /// @relates table
 using table_ptr = std::shared_ptr<table>;
+
+/// Tells whether an actor has not ended yet, as far as can be known.
+/// @relates table
+bool is_alive(const caf::actor& handle) noexcept;
 
 /// Fills in the outcome of claiming `item` for a table that holds `existing`
 /// (`nullptr` if the ID is new), on behalf of `owner`. Tables call this to

@@ -11,6 +11,25 @@
 
 namespace director::internal {
 
+namespace {
+
+/// Checks what `init` gave.
+caf::error check_init(const init_result& first, const catalog& names) {
+  if (auto err = check_default(first.default_spec, names))
+    return err;
+  std::unordered_set<child_id> seen;
+  for (auto& spec : first.children) {
+    if (auto err = check_child_spec(spec, names, &first.default_spec))
+      return err;
+    if (!seen.insert(spec.id).second)
+      return make_spec_error(errc::invalid_child_spec, "id", spec.id,
+                             "init gave this ID twice");
+  }
+  return {};
+}
+
+} // namespace
+
 world::~world() {
   // nop
 }
@@ -55,21 +74,12 @@ void engine::init(const caf::message& arg) {
   if (auto err = options_.table->attach(client_))
     return end(std::move(err));
   attached_ = true;
-  if (auto err = check_default(first.default_spec, options_.catalog))
+  if (auto err = check_init(first, options_.catalog))
     return end(std::move(err));
   default_ = std::move(first.default_spec);
   derived_default_ = std::make_shared<const child_spec>(combine({}, default_));
   auto group = std::make_unique<batch>();
   group->what = batch::kind::init;
-  std::unordered_set<child_id> seen;
-  for (auto& spec : first.children) {
-    auto err = check_child_spec(spec, options_.catalog, &default_);
-    if (!err && !seen.insert(spec.id).second)
-      err = make_spec_error(errc::invalid_child_spec, "id", spec.id,
-                            "init gave this ID twice");
-    if (err)
-      return end(std::move(err));
-  }
   std::vector<claim_item> items;
   for (auto& spec : first.children) {
     group->outcomes.push_back({spec.id, {}, {}});
@@ -98,11 +108,7 @@ void engine::reload(request_id request) {
       }))
     return reply(request,
                  make_nested_error(errc::callback_failed, std::move(err)));
-  auto err = next.refusal ? *next.refusal
-                          : check_default(next.default_spec, options_.catalog);
-  for (auto& spec : next.children)
-    if (!err)
-      err = check_child_spec(spec, options_.catalog, &next.default_spec);
+  auto err = next.refusal ? *next.refusal : check_init(next, options_.catalog);
   if (err)
     return reply(request, std::move(err));
   rederive(std::move(next.default_spec));

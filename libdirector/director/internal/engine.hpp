@@ -507,6 +507,9 @@ private:
 
   void begin_ending();
 
+  /// Tells whoever waits for a write that the director is ending.
+  void abandon_writes();
+
   void refuse_starts();
 
   /// Stops the next child, or finishes when there is none.

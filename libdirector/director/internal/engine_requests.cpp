@@ -172,11 +172,10 @@ void engine::delete_running_child(request_id request,
 
 template <class F>
 void engine::change_spec(request_id request, const child_id& id, F fn) {
-  if (refused(request))
-    return;
   auto index = own_slot(id);
   if (!index)
     return reply(request, index.error());
+  slots_[*index].filter_broken = false;
   auto& record = slots_[*index].record;
   auto before = std::pair{record.spec, record.own};
   auto changed = *record.spec;
@@ -198,6 +197,8 @@ void engine::change_spec(request_id request, const child_id& id, F fn) {
 
 void engine::change_plan(request_id request, const child_id& id,
                          plan_function plan) {
+  if (refused(request))
+    return;
   if (auto text = plan.complaint(options_.catalog); !text.empty())
     return reply(request, make_spec_error(errc::invalid_plan, "plan", id,
                                           std::move(text)));
@@ -206,6 +207,8 @@ void engine::change_plan(request_id request, const child_id& id,
 
 void engine::change_log_filter(request_id request, const child_id& id,
                                log_filter_function filter) {
+  if (refused(request))
+    return;
   if (auto text = options_.catalog.complaint(filter); !text.empty())
     return reply(request, make_spec_error(errc::invalid_log_filter,
                                           "log_filter", id, std::move(text)));
@@ -235,8 +238,16 @@ void engine::change_default_child_spec(request_id request, child_spec spec) {
   if (err)
     return reply(request, std::move(err));
   gathering_ = true;
+  auto before = default_;
   rederive(std::move(spec));
-  after(flush(), [this, request](const caf::error& failure) {
+  after(flush(), [this, request, before](const caf::error& failure) {
+    if (failure) {
+      // Takes the change back without writing anything.
+      gathering_ = true;
+      rederive(before);
+      gathered_.clear();
+      gathering_ = false;
+    }
     reply_ok_or(request, failure);
   });
 }

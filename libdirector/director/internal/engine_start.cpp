@@ -175,6 +175,8 @@ void engine::finish(batch& group) {
       reply(done->request, std::move(first));
       break;
     case batch::kind::adoption:
+      if (!first[0].err && first[0].value.handle)
+        world_.tell_parent(first[0].value.handle);
       reply_ok_or(done->request, first[0].err);
       break;
     case batch::kind::one:
@@ -197,8 +199,7 @@ start_result engine::call_start(slot& x) {
                            options_.catalog.complaint(spec.start));
   start_result result{caf::actor{}};
   auto err = guarded([&] {
-    result = world_.start(*fn, x.record,
-                          concat_args(spec.args, x.record.args));
+    result = world_.start(*fn, x.record, concat_args(spec.args, x.record.args));
   });
   return err ? start_result{std::move(err)} : result;
 }
@@ -226,12 +227,9 @@ engine::launch_result engine::launch(uint32_t index, caf::error& err) {
   set_handle(index, handle);
   x.record.extra = result.extra();
   world_.watch(ref(index), handle);
-  if (adopted) {
-    world_.tell_parent(handle);
-    return launch_result::up;
-  }
-  if (result.what() != start_result::kind::starting
-      && !*x.record.spec->await_ready)
+  if (adopted
+      || (result.what() != start_result::kind::starting
+          && !*x.record.spec->await_ready))
     return launch_result::up;
   x.at = phase::awaiting;
   world_.ask_ready(ref(index), handle);
@@ -331,6 +329,15 @@ void engine::revoke(uint32_t index, waiter who, caf::error err) {
   auto& x = slots_[index];
   if (who.group != nullptr)
     ++who.group->open;
+  if (who.group != nullptr && who.group->what == batch::kind::adoption
+      && x.at == phase::running) {
+    // The actor was there before and stays.
+    world_.unwatch(x.record.handle);
+    drop_handle(index);
+    return erase_then(index, [this, who, err](const caf::error&) {
+      deliver(who, {}, err);
+    });
+  }
   tasks(x).start = who;
   tasks(x).cause = std::move(err);
   if (x.record.handle)

@@ -234,7 +234,7 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
       x.record.status = child_status::terminating;
       tasks(x).stops.push_back({request, nullptr, 0});
       // A child that the table will not let go keeps running.
-      return store_then(index, [this, before, before_status, request,
+      return store_then(index, [this, before, before_status,
                                 child = ref(index)](const caf::error& err) {
         auto* y = find_slot(child);
         if (y == nullptr || y->at != phase::stopping)
@@ -243,10 +243,8 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
           return request_exit(child.slot);
         y->at = before;
         y->record.status = before_status;
-        std::erase_if(tasks(*y).stops, [request](const waiter& stop) {
-          return stop.request == request;
-        });
-        reply(request, err);
+        for (auto& stop : std::exchange(tasks(*y).stops, {}))
+          deliver_stop(stop, err);
       });
     }
     case phase::stopping:
@@ -297,10 +295,16 @@ void engine::end(caf::error reason) {
     world_.wake_soon();
 }
 
+void engine::abandon_writes() {
+  // Giving one up may lead to another.
+  while (!pending_.empty())
+    for (auto& [ticket, fn] : std::exchange(pending_, {}))
+      fn(caf::make_error(errc::stopping), {});
+}
+
 void engine::refuse_starts() {
   auto err = caf::make_error(errc::stopping);
-  for (auto& [ticket, fn] : std::exchange(pending_, {}))
-    fn(err, {});
+  abandon_writes();
   for (auto& [group, keeper] : std::exchange(batches_, {}))
     reply(keeper->request, err);
   for (auto& x : slots_)
@@ -388,6 +392,7 @@ void engine::complete_ending() {
   }
   tell(report_kind::director_terminating,
        is_orderly(reason) ? severity::info : severity::error, nullptr, reason);
+  abandon_writes();
   auto refusal = up_ ? caf::make_error(errc::stopping) : end_reason_;
   for (auto request : std::exchange(up_waiters_, {}))
     reply(request, refusal);

@@ -295,6 +295,8 @@ caf::behavior shell::make_behavior() {
       });
     },
     [this](stop_atom, const caf::error& reason) {
+      if (suspended_)
+        resume_work();
       return submit<void>("stop", [this, reason](request_id id) {
         engine_.stop(id, reason);
       });
@@ -450,7 +452,7 @@ bool shell::local(const caf::actor& handle) {
 }
 
 bool shell::alive(const caf::actor& handle) {
-  return !handle->getf(caf::abstract_actor::is_terminated_flag);
+  return is_alive(handle);
 }
 
 void shell::wake_at(time_point when) {

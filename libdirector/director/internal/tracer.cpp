@@ -18,9 +18,9 @@ std::string to_string(trace_kind x) {
   return index < kind_names.size() ? std::string{kind_names[index]} : "???";
 }
 
-bool from_string(std::string_view in, trace_kind& out) {
+bool from_string(detail::string_view in, trace_kind& out) {
   for (uint8_t index = 0; index < kind_names.size(); ++index)
-    if (kind_names[index] == in)
+    if (kind_names[index] == std::string_view{in.data(), in.size()})
       return from_integer(index, out);
   return false;
 }

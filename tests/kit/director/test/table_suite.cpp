@@ -93,7 +93,8 @@ class suite {
 public:
   suite(caf::actor_system& system, const table_factory& make,
         suite_options options)
-    : make_(make), options_(options) {
+    : make_(make),
+      options_(options) {
     if (options_.seed == 0)
       options_.seed = std::random_device{}();
     for (auto& actor : actors_)
@@ -134,7 +135,7 @@ private:
                   child_spec_ptr spec = nullptr) const {
     claim_item result;
     result.record.id = id;
-    result.record.spec = spec ? spec
+    result.record.spec = spec                        ? spec
                          : mode == claim_mode::adopt ? nullptr
                                                      : vanishing_;
     result.record.slot = 7;
@@ -142,8 +143,8 @@ private:
     return result;
   }
 
-  claim_item claim(table& tab, client& who, const child_id& id,
-                   claim_mode mode, child_spec_ptr spec = nullptr) {
+  claim_item claim(table& tab, client& who, const child_id& id, claim_mode mode,
+                   child_spec_ptr spec = nullptr) {
     std::vector items{item(id, mode, std::move(spec))};
     auto err = who.wait(tab.claim(who, items), &items);
     if (items.empty())
@@ -349,8 +350,8 @@ private:
     for (auto& x : items)
       if (!x.err)
         ++granted;
-    expect(granted == 89, fmt::format("a batch with 89 new IDs gets {}",
-                                      granted));
+    expect(granted == 89,
+           fmt::format("a batch with 89 new IDs gets {}", granted));
     std::vector<child_record> records;
     for (auto& x : items)
       records.push_back(running(x.record, 1));
@@ -502,8 +503,7 @@ private:
             break;
           auto mine = known->second.record.owner == who.address();
           auto err = erase(*tab, who, known->second.row);
-          expect(mine == !err,
-                 where(step) + ": erase gives " + to_string(err));
+          expect(mine == !err, where(step) + ": erase gives " + to_string(err));
           if (mine)
             expected.erase(known);
           break;
@@ -531,8 +531,9 @@ private:
              where(step) + ": the table and the model disagree about an ID");
       if (found && known != expected.end())
         expect(same(*found, known->second.record),
-               where(step) + ": the table and the model disagree about a "
-                             "record");
+               where(step)
+                 + ": the table and the model disagree about a "
+                   "record");
     }
     expect(tab->size() == expected.size(),
            fmt::format("seed {}: the table and the model disagree about the "
@@ -596,8 +597,8 @@ private:
         for (uint64_t round = 1; round <= options_.rounds; ++round) {
           std::vector<claim_item> items;
           for (size_t i = 0; i < ids; ++i)
-            items.push_back(item(static_cast<int64_t>(i * writers + w),
-                                 claim_mode::fresh));
+            items.push_back(
+              item(static_cast<int64_t>(i * writers + w), claim_mode::fresh));
           if (who.wait(tab->claim(who, items), &items))
             ++failed;
           for (auto& x : items) {
@@ -623,8 +624,8 @@ private:
       threads.emplace_back([&, r] {
         std::minstd_rand random{options_.seed + static_cast<uint32_t>(r)};
         while (active > 0) {
-          auto record = tab->find(static_cast<int64_t>(random()
-                                                       % (ids * writers)));
+          auto record
+            = tab->find(static_cast<int64_t>(random() % (ids * writers)));
           if (record && !whole(*record))
             ++torn;
           tab->visit([&](const child_record& x) {
@@ -637,8 +638,8 @@ private:
       });
     for (auto& thread : threads)
       thread.join();
-    expect(torn == 0, fmt::format("readers saw {} half-written records",
-                                  torn.load()));
+    expect(torn == 0,
+           fmt::format("readers saw {} half-written records", torn.load()));
     expect(failed == 0,
            fmt::format("{} writes of own records failed", failed.load()));
     expect(tab->size() == 0, "records are left over after a race");

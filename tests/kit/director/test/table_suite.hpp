@@ -2,11 +2,10 @@
 
 #pragma once
 
-#include <director/table.hpp>
-
 #include <caf/actor_system.hpp>
 
 #include <cstdint>
+#include <director/table.hpp>
 #include <functional>
 #include <string>
 #include <vector>

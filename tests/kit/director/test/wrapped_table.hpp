@@ -3,7 +3,6 @@
 #pragma once
 
 #include <director/table.hpp>
-
 #include <functional>
 
 namespace director::test {
@@ -17,8 +16,7 @@ public:
 
   std::optional<child_record> find(const child_id& id) const override;
 
-  void
-  visit(const std::function<void(const child_record&)>& fn) const override;
+  void visit(const std::function<void(const child_record&)>& fn) const override;
 
   child_counts count_children() const override;
 
@@ -53,7 +51,8 @@ public:
   using fault_function = std::function<caf::error(table_call)>;
 
   faulty_table(table_ptr inner, fault_function fault)
-    : wrapped_table(std::move(inner)), fault_(std::move(fault)) {
+    : wrapped_table(std::move(inner)),
+      fault_(std::move(fault)) {
     // nop
   }
 

@@ -1,0 +1,72 @@
+#include "director/internal/compat.hpp"
+#include "floor.hpp"
+#include "subject.hpp"
+#include "types.hpp"
+
+#include <numeric>
+
+namespace bench {
+
+namespace {
+
+namespace compat = director::internal::compat;
+
+class floor_subject final : public subject {
+public:
+  floor_subject(caf::actor_system& system, child impl) : subject(system) {
+    handle_ = system.spawn<floor_supervisor>(impl);
+  }
+
+  void prepare_batch(int64_t n) override {
+    ids_.resize(static_cast<size_t>(n));
+    std::iota(ids_.begin(), ids_.end(), int64_t{1});
+  }
+
+  void start_batch() override {
+    compat::request_receive(
+      self_, handle_, caf::infinite,
+      [this](std::vector<caf::actor>& xs) { started_ = std::move(xs); },
+      [](caf::error& err) { fail("start", err); }, start_atom_v,
+      std::move(ids_));
+  }
+
+  std::vector<caf::actor> take_batch() override {
+    return std::exchange(started_, {});
+  }
+
+  void start(caf::event_based_actor* self, int64_t id, callback then) override {
+    compat::request(
+      self, handle_, [then = std::move(then)](const caf::actor&) { then(); },
+      [](const caf::error& err) { fail("start", err); }, start_atom_v, id);
+  }
+
+  void lookup(caf::event_based_actor* self, int64_t id,
+              callback then) override {
+    compat::request(
+      self, handle_, [then = std::move(then)](const caf::actor&) { then(); },
+      [](const caf::error& err) { fail("lookup", err); }, lookup_atom_v, id);
+  }
+
+  void count(caf::event_based_actor* self, callback then) override {
+    compat::request(
+      self, handle_, [then = std::move(then)](uint64_t) { then(); },
+      [](const caf::error& err) { fail("count", err); }, count_atom_v);
+  }
+
+protected:
+  void send_stop() override {
+    compat::send(handle_, caf::message_priority::normal, nullptr, stop_atom_v);
+  }
+
+private:
+  std::vector<int64_t> ids_;
+  std::vector<caf::actor> started_;
+};
+
+} // namespace
+
+subject_ptr make_floor_subject(caf::actor_system& system, child impl) {
+  return std::make_unique<floor_subject>(system, impl);
+}
+
+} // namespace bench

@@ -1,0 +1,34 @@
+// The command line.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+struct options {
+  /// Groups of workloads or single workloads; empty for all.
+  std::vector<std::string> workloads;
+  std::string table = "list";
+  int64_t children = 10'000;
+  int64_t clients = 4;
+  int64_t repeat = 5;
+  int64_t threads = 2;
+  /// Scheduler policy; empty for the one that suits this version of CAF.
+  std::string policy;
+  std::string json;
+  bool director = true;
+  bool floor = true;
+};
+
+/// Parses the command line. Ends the program, with code 2 unless help was
+/// asked for, if there is nothing to run.
+options parse_options(int argc, char** argv);
+
+/// Ends the program with a message about the command line.
+[[noreturn]] void reject(const std::string& what);
+
+} // namespace bench

@@ -1,0 +1,67 @@
+#include "workloads.hpp"
+
+#include <random>
+#include <utility>
+
+namespace bench {
+
+namespace {
+
+constexpr int64_t requests = 10'000;
+constexpr int list_calls = 10;
+
+/// Sends requests, `ask(self, i, then)`, one after the other but without
+/// waiting for the answers. Returns the time in us per request.
+template <class F>
+double ask_us(harness& env, F ask) {
+  return env.mean_us([&] {
+    countdown answers;
+    answers.expect(requests);
+    auto begin = clock_type::now();
+    env.system().spawn([&](caf::event_based_actor* self) {
+      for (int64_t i = 0; i < requests; ++i)
+        ask(self, [&answers] { answers.hit(); });
+    });
+    return answers.wait() - begin;
+  }) / static_cast<double>(requests);
+}
+
+} // namespace
+
+std::vector<double> run_read(harness& env, side which) {
+  auto to = env.make(which);
+  env.populate(*to);
+  std::minstd_rand random{42};
+  std::uniform_int_distribution<int64_t> ids{1, env.children()};
+  auto us = ask_us(env, [&](caf::event_based_actor* self, auto then) {
+    to->lookup(self, ids(random), then);
+  });
+  to->stop();
+  return {us};
+}
+
+std::vector<double> run_list(harness& env, side which) {
+  auto to = env.make(side::director);
+  env.populate(*to);
+  auto entries = to->list();
+  auto us = env.mean_us([&] {
+    auto begin = clock_type::now();
+    for (int i = 0; i < list_calls; ++i)
+      auto copy = which == side::floor ? entries : to->list();
+    return clock_type::now() - begin;
+  });
+  to->stop();
+  return {us / list_calls / static_cast<double>(env.children())};
+}
+
+std::vector<double> run_count(harness& env, side which) {
+  auto to = env.make(which);
+  env.populate(*to);
+  auto us = ask_us(env, [&](caf::event_based_actor* self, auto then) {
+    to->count(self, then);
+  });
+  to->stop();
+  return {us};
+}
+
+} // namespace bench

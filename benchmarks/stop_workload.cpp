@@ -1,0 +1,16 @@
+#include "workloads.hpp"
+
+namespace bench {
+
+std::vector<double> run_stop(harness& env, side which) {
+  auto us = env.mean_us([&] {
+    auto to = env.make(which);
+    env.populate(*to);
+    harness::settled_memory();
+    auto begin = clock_type::now();
+    return to->stop() - begin;
+  });
+  return {us / static_cast<double>(env.children())};
+}
+
+} // namespace bench

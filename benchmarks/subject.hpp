@@ -1,0 +1,77 @@
+// What is measured: a supervisor, be it a director or the floor.
+
+#pragma once
+
+#include "child.hpp"
+#include "tables.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace bench {
+
+/// A supervisor with the requests that all systems know. Child IDs are 1 to N.
+class subject {
+public:
+  explicit subject(caf::actor_system& system) : self_(system) {
+    // nop
+  }
+
+  virtual ~subject();
+
+  // -- from the main thread ---------------------------------------------------
+
+  /// Makes the request that `start_batch` will send.
+  virtual void prepare_batch(int64_t n) = 0;
+
+  /// Starts children 1 to N by one request and waits for the answer.
+  virtual void start_batch() = 0;
+
+  /// Returns what the last batch has started, in order of the IDs.
+  virtual std::vector<caf::actor> take_batch() = 0;
+
+  /// Lists the children, as `which_children` does. The floor lists nothing.
+  virtual std::vector<director::child_info> list();
+
+  /// Ends the supervisor and its children and returns when they were gone.
+  time_point stop();
+
+  // -- from other actors; `then` runs when the answer is there ----------------
+
+  using callback = std::function<void()>;
+
+  virtual void start(caf::event_based_actor* self, int64_t id, callback then)
+    = 0;
+
+  virtual void lookup(caf::event_based_actor* self, int64_t id, callback then)
+    = 0;
+
+  virtual void count(caf::event_based_actor* self, callback then) = 0;
+
+protected:
+  virtual void send_stop() = 0;
+
+  caf::scoped_actor self_;
+  caf::actor handle_;
+};
+
+using subject_ptr = std::unique_ptr<subject>;
+
+/// @relates subject
+subject_ptr make_floor_subject(caf::actor_system& system, child impl);
+
+/// @relates subject
+subject_ptr make_director_subject(caf::actor_system& system, child impl,
+                                  table_factory make_table);
+
+/// Logs a request that should not have failed and gives up.
+[[noreturn]] void fail(const char* what, const caf::error& reason);
+
+} // namespace bench

@@ -1,0 +1,42 @@
+// The workloads. Each returns the values of its metrics, in order.
+
+#pragma once
+
+#include "harness.hpp"
+
+namespace bench {
+
+/// One request that starts all children; time until it was answered and all
+/// children were up.
+std::vector<double> run_start(harness& env, side which);
+
+/// One actor that requests one child after the other, without waiting.
+std::vector<double> run_start_pipelined(harness& env, side which);
+
+/// The same from several actors that share the work.
+std::vector<double> run_start_concurrent(harness& env, side which);
+
+/// All children crash at once; time until all replacements were up.
+std::vector<double> run_storm(harness& env, side which);
+
+/// Single crashes; time from the crash message to the replacement being up.
+/// Returns the percentiles 50 and 99.
+std::vector<double> run_latency(harness& env, side which);
+
+/// Requests for the handle of a random child.
+std::vector<double> run_read(harness& env, side which);
+
+/// Listing all children. The floor is a copy of the same list.
+std::vector<double> run_list(harness& env, side which);
+
+/// Requests for the number of children.
+std::vector<double> run_count(harness& env, side which);
+
+/// Time until the supervisor and all its children are gone.
+std::vector<double> run_stop(harness& env, side which);
+
+/// Allocated bytes. Returns what a supervised child takes, and how much of
+/// that goes beyond what the same actor takes without supervisor.
+std::vector<double> run_memory(harness& env, side which);
+
+} // namespace bench
