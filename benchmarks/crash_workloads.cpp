@@ -46,12 +46,11 @@ caf::behavior latency_driver(caf::event_based_actor* self, latency_run* run) {
     crash(victim, self->context());
   };
   crash_next();
-  return {
-    [run, self, crash_next](next_atom) {
-      run->us.push_back(to_us(run->ups->end() - run->sent));
-      run->to->count(self, crash_next);
-    },
-  };
+  caf::message_handler handler{[run, self](next_atom) {
+    run->us.push_back(to_us(run->ups->end() - run->sent));
+    run->to->count(self);
+  }};
+  return handler.or_else(run->to->answers(crash_next));
 }
 
 double percentile(const std::vector<double>& sorted, double p) {

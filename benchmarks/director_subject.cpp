@@ -1,3 +1,4 @@
+#include "compat.hpp"
 #include "director/callbacks.hpp"
 #include "director/director.hpp"
 #include "director/internal/compat.hpp"
@@ -56,28 +57,25 @@ public:
     return result;
   }
 
-  void start(caf::event_based_actor* self, int64_t id, callback then) override {
-    compat::request(
-      self, handle_,
-      [then = std::move(then)](const director::started&) { then(); },
-      [](const caf::error& err) { fail("start_child", err); },
-      director::start_child_atom_v, spec(id));
+  caf::message_handler answers(std::function<void()> then) const override {
+    return {
+      [then](const director::started&) { then(); },
+      [then](const caf::actor&) { then(); },
+      [then](const director::child_counts&) { then(); },
+      [](const caf::error& err) { fail("request", err); },
+    };
   }
 
-  void lookup(caf::event_based_actor* self, int64_t id,
-              callback then) override {
-    compat::request(
-      self, handle_, [then = std::move(then)](const caf::actor&) { then(); },
-      [](const caf::error& err) { fail("get_actor", err); },
-      director::get_actor_atom_v, director::child_id{id});
+  void start(caf::event_based_actor* self, int64_t id) const override {
+    ask(self, handle_, director::start_child_atom_v, spec(id));
   }
 
-  void count(caf::event_based_actor* self, callback then) override {
-    compat::request(
-      self, handle_,
-      [then = std::move(then)](const director::child_counts&) { then(); },
-      [](const caf::error& err) { fail("count_children", err); },
-      director::count_children_atom_v);
+  void lookup(caf::event_based_actor* self, int64_t id) const override {
+    ask(self, handle_, director::get_actor_atom_v, director::child_id{id});
+  }
+
+  void count(caf::event_based_actor* self) const override {
+    ask(self, handle_, director::count_children_atom_v);
   }
 
   std::vector<director::child_info> list() override {

@@ -1,3 +1,4 @@
+#include "compat.hpp"
 #include "director/internal/compat.hpp"
 #include "floor.hpp"
 #include "subject.hpp"
@@ -34,23 +35,24 @@ public:
     return std::exchange(started_, {});
   }
 
-  void start(caf::event_based_actor* self, int64_t id, callback then) override {
-    compat::request(
-      self, handle_, [then = std::move(then)](const caf::actor&) { then(); },
-      [](const caf::error& err) { fail("start", err); }, start_atom_v, id);
+  caf::message_handler answers(std::function<void()> then) const override {
+    return {
+      [then](const caf::actor&) { then(); },
+      [then](uint64_t) { then(); },
+      [](const caf::error& err) { fail("request", err); },
+    };
   }
 
-  void lookup(caf::event_based_actor* self, int64_t id,
-              callback then) override {
-    compat::request(
-      self, handle_, [then = std::move(then)](const caf::actor&) { then(); },
-      [](const caf::error& err) { fail("lookup", err); }, lookup_atom_v, id);
+  void start(caf::event_based_actor* self, int64_t id) const override {
+    ask(self, handle_, start_atom_v, id);
   }
 
-  void count(caf::event_based_actor* self, callback then) override {
-    compat::request(
-      self, handle_, [then = std::move(then)](uint64_t) { then(); },
-      [](const caf::error& err) { fail("count", err); }, count_atom_v);
+  void lookup(caf::event_based_actor* self, int64_t id) const override {
+    ask(self, handle_, lookup_atom_v, id);
+  }
+
+  void count(caf::event_based_actor* self) const override {
+    ask(self, handle_, count_atom_v);
   }
 
 protected:

@@ -1,8 +1,7 @@
 #include "options.hpp"
 
+#include "compat.hpp"
 #include "tables.hpp"
-
-#include <caf/config.hpp>
 
 #include <charconv>
 #include <cstdio>
@@ -112,7 +111,7 @@ options parse_options(int argc, char** argv) {
     set(result, name, argv[++i]);
   }
   if (result.policy.empty())
-    result.policy = CAF_VERSION_MAJOR == 0 ? "sharing" : "stealing";
+    result.policy = caf_is_0_18 ? "sharing" : "stealing";
   if (find_table(result.table) == nullptr)
     reject("unknown table " + result.table + "; known: " + table_names());
   return result;

@@ -1,6 +1,6 @@
 #include "output.hpp"
 
-#include <caf/config.hpp>
+#include "compat.hpp"
 
 #include <fmt/format.h>
 
@@ -59,11 +59,11 @@ std::string to_json(const options& opts, const row& x, const summary& values,
 } // namespace
 
 void print_header(const options& opts) {
-  fmt::print("CAF {}.{}.{}, scheduler {}, {} threads, table {}, {} children, "
+  fmt::print("CAF {}, scheduler {}, {} threads, table {}, {} children, "
              "median of {}\n",
-             CAF_VERSION_MAJOR, CAF_VERSION_MINOR, CAF_VERSION_PATCH,
-             opts.policy, opts.threads, opts.table, opts.children, opts.repeat);
-  if (CAF_VERSION_MAJOR == 0 && opts.policy == "sharing")
+             caf_version(), opts.policy, opts.threads, opts.table,
+             opts.children, opts.repeat);
+  if (caf_is_0_18 && opts.policy == "sharing")
     puts("(policy sharing: with stealing, CAF 0.18 takes time proportional to "
          "its queue)");
   puts("");

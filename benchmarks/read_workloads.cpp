@@ -10,20 +10,22 @@ namespace {
 constexpr int64_t requests = 10'000;
 constexpr int list_calls = 10;
 
-/// Sends requests, `ask(self, i, then)`, one after the other but without
-/// waiting for the answers. Returns the time in us per request.
+/// Sends requests, `send(self)`, one after the other without waiting for the
+/// answers. Returns the time in us per request.
 template <class F>
-double ask_us(harness& env, F ask) {
-  return env.mean_us([&] {
+double us_per_request(harness& env, const subject& to, F send) {
+  auto us = env.mean_us([&] {
     countdown answers;
     answers.expect(requests);
     auto begin = clock_type::now();
-    env.system().spawn([&](caf::event_based_actor* self) {
+    env.system().spawn([&](caf::event_based_actor* self) -> caf::behavior {
       for (int64_t i = 0; i < requests; ++i)
-        ask(self, [&answers] { answers.hit(); });
+        send(self);
+      return to.answers([&answers] { answers.hit(); });
     });
     return answers.wait() - begin;
-  }) / static_cast<double>(requests);
+  });
+  return us / static_cast<double>(requests);
 }
 
 } // namespace
@@ -33,8 +35,8 @@ std::vector<double> run_read(harness& env, side which) {
   env.populate(*to);
   std::minstd_rand random{42};
   std::uniform_int_distribution<int64_t> ids{1, env.children()};
-  auto us = ask_us(env, [&](caf::event_based_actor* self, auto then) {
-    to->lookup(self, ids(random), then);
+  auto us = us_per_request(env, *to, [&](caf::event_based_actor* self) {
+    to->lookup(self, ids(random));
   });
   to->stop();
   return {us};
@@ -57,8 +59,8 @@ std::vector<double> run_list(harness& env, side which) {
 std::vector<double> run_count(harness& env, side which) {
   auto to = env.make(which);
   env.populate(*to);
-  auto us = ask_us(env, [&](caf::event_based_actor* self, auto then) {
-    to->count(self, then);
+  auto us = us_per_request(env, *to, [&](caf::event_based_actor* self) {
+    to->count(self);
   });
   to->stop();
   return {us};

@@ -15,8 +15,8 @@ struct share {
 
 caf::behavior start_client(caf::event_based_actor* self, share work) {
   for (auto id = work.first; id <= work.last; ++id)
-    work.to->start(self, id, [to = work.answers] { to->hit(); });
-  return {};
+    work.to->start(self, id);
+  return work.to->answers([to = work.answers] { to->hit(); });
 }
 
 std::vector<double> start_from(harness& env, side which, int64_t clients) {

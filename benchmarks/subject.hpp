@@ -8,6 +8,7 @@
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>
+#include <caf/message_handler.hpp>
 #include <caf/scoped_actor.hpp>
 
 #include <cstdint>
@@ -43,17 +44,16 @@ public:
   /// Ends the supervisor and its children and returns when they were gone.
   time_point stop();
 
-  // -- from other actors; `then` runs when the answer is there ----------------
+  // -- from other actors ------------------------------------------------------
 
-  using callback = std::function<void()>;
+  /// Returns handlers for the answers to what follows: each calls `then`.
+  virtual caf::message_handler answers(std::function<void()> then) const = 0;
 
-  virtual void start(caf::event_based_actor* self, int64_t id, callback then)
-    = 0;
+  virtual void start(caf::event_based_actor* self, int64_t id) const = 0;
 
-  virtual void lookup(caf::event_based_actor* self, int64_t id, callback then)
-    = 0;
+  virtual void lookup(caf::event_based_actor* self, int64_t id) const = 0;
 
-  virtual void count(caf::event_based_actor* self, callback then) = 0;
+  virtual void count(caf::event_based_actor* self) const = 0;
 
 protected:
   virtual void send_stop() = 0;

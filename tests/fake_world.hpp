@@ -9,9 +9,9 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/exit_reason.hpp>
 
+#include <deque>
 #include <director/all.hpp>
 #include <director/internal/engine.hpp>
-#include <deque>
 #include <functional>
 #include <map>
 #include <set>

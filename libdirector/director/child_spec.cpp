@@ -3,6 +3,8 @@
 #include "director/catalog.hpp"
 #include "director/defaults.hpp"
 
+#include <caf/message_builder.hpp>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -140,7 +142,12 @@ caf::message concat_args(const caf::message& first,
                          const caf::message& second) {
   if (first.empty())
     return second;
-  return second.empty() ? first : caf::message::concat(first, second);
+  if (second.empty())
+    return first;
+  caf::message_builder builder;
+  builder.append_from(first, 0, first.size());
+  builder.append_from(second, 0, second.size());
+  return builder.move_to_message();
 }
 
 child_spec with_defaults(child_spec spec) {

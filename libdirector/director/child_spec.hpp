@@ -172,8 +172,8 @@ caf::error check_child_spec(const child_spec& spec);
 /// @relates child_spec
 child_spec combine(const child_spec& own, const child_spec& defaults);
 
-/// Returns `first` followed by `second`. (CAF's own `concat` cannot deal with
-/// empty messages.)
+/// Returns `first` followed by `second`. (CAF's own `concat` cannot be linked
+/// with CAF 0.18, and cannot deal with empty messages in 1.1.)
 /// @relates child_spec
 caf::message concat_args(const caf::message& first, const caf::message& second);
 

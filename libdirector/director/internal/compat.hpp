@@ -9,7 +9,8 @@
 #include <caf/mailbox_element.hpp>
 #include <caf/message_id.hpp>
 #include <caf/message_priority.hpp>
-#include <caf/send.hpp>
+#include <caf/result.hpp>
+#include <caf/system_messages.hpp>
 #if CAF_VERSION_MAJOR >= 1
 #  include <caf/event_based_mail.hpp>
 #  include <caf/scheduler.hpp>
@@ -17,6 +18,7 @@
 #  include <caf/execution_unit.hpp>
 #endif
 
+#include <tuple>
 #include <utility>
 
 namespace director::internal::compat {
@@ -78,18 +80,36 @@ void request_receive(Self& self, const Handle& receiver, caf::timespan timeout,
 #endif
 }
 
-/// Installs handlers for exit messages and for messages that `behavior` does
-/// not match, and returns the complete behavior.
+/// Installs handlers for exit messages and for messages that `fs` do not match,
+/// and returns the complete behavior. System messages that end an actor by
+/// default, such as errors, count as not matched.
 template <class OnExit, class OnOther, class... Fs>
 caf::behavior make_behavior([[maybe_unused]] caf::event_based_actor* self,
                             OnExit on_exit, OnOther on_other, Fs... fs) {
 #if CAF_VERSION_MAJOR >= 1
-  return {std::move(fs)..., std::move(on_exit),
-          [on_other](caf::message msg) -> caf::result<void> {
-            return on_other(msg);
-          }};
+  return {
+    std::move(fs)...,
+    std::move(on_exit),
+    [on_other](caf::error& x) { std::ignore = on_other(caf::make_message(x)); },
+    [on_other](caf::down_msg& x) {
+      std::ignore = on_other(caf::make_message(x));
+    },
+    [on_other](caf::node_down_msg& x) {
+      std::ignore = on_other(caf::make_message(x));
+    },
+    [on_other](caf::message msg) -> caf::result<void> { return on_other(msg); },
+  };
 #else
   self->set_exit_handler(std::move(on_exit));
+  self->set_error_handler([on_other](caf::error& x) {
+    std::ignore = on_other(caf::make_message(x));
+  });
+  self->set_down_handler([on_other](caf::down_msg& x) {
+    std::ignore = on_other(caf::make_message(x));
+  });
+  self->set_node_down_handler([on_other](caf::node_down_msg& x) {
+    std::ignore = on_other(caf::make_message(x));
+  });
   self->set_default_handler(
     [on_other](caf::scheduled_actor*,
                caf::message& msg) -> caf::skippable_result {
