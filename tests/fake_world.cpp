@@ -9,7 +9,7 @@ caf::behavior idle_actor(caf::event_based_actor*) {
 }
 
 const void* key(const caf::actor& x) {
-  return x->ctrl();
+  return x ? x->ctrl() : nullptr;
 }
 
 std::unique_ptr<actor_pool> the_pool;

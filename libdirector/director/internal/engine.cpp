@@ -188,6 +188,9 @@ caf::expected<uint32_t> engine::own_slot(const child_id& id) const {
     return caf::make_error(errc::not_found);
   if (!is_mine(*record))
     return caf::make_error(errc::not_parent);
+  // Nothing may be written behind an erase.
+  if (slots_[record->slot].at == phase::erasing)
+    return caf::make_error(errc::not_found);
   return record->slot;
 }
 

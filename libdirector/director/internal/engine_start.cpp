@@ -88,11 +88,12 @@ void engine::step(batch& group) {
   }
   ++group.open;
   after(flush(), [this, &group, recorded](const caf::error& err) {
-    --group.open;
     if (err)
       for (auto place : recorded)
         if (find_slot(group.members[place]) != nullptr)
           revoke(group.members[place].slot, {0, &group, place}, err);
+    // Last, because a group without open members may be gone.
+    --group.open;
     advance(group);
   });
 }
@@ -257,6 +258,8 @@ caf::error engine::settle(uint32_t index, launch_result result,
   if (x.from == origin::plan) {
     tasks(x).cause = err;
     x.at = phase::retrying;
+    x.record.status = child_status::restarting;
+    store(index);
     later(ref(index));
   } else if (x.fresh && x.record.incarnation == 1
              && x.from == origin::request) {

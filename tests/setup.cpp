@@ -1,0 +1,20 @@
+#include "setup.hpp"
+
+#include "fake_world.hpp"
+#include "fixture.hpp"
+
+#include <caf/init_global_meta_objects.hpp>
+
+namespace fixture {
+
+void set_up() {
+  caf::init_global_meta_objects<caf::id_block::director>();
+  caf::init_global_meta_objects<caf::id_block::director_test>();
+  caf::core::init_global_meta_objects();
+}
+
+void tear_down() {
+  actor_pool::shut_down();
+}
+
+} // namespace fixture
