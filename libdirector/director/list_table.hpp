@@ -46,6 +46,8 @@ private:
 
   row_id insert(const child_record& record);
 
+  void replace(row_id row, const child_record& record);
+
   void remove(row_id row);
 
   // Adds (or takes back) what a record contributes to the counts.

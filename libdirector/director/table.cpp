@@ -103,6 +103,25 @@ void decide_claim(claim_item& item, const child_record* existing,
   item.record.handle = caf::actor{};
 }
 
+void overwrite(child_record& to, const child_record& from) {
+  // Every copy of a shared part costs two atomic operations.
+  if (to.spec != from.spec)
+    to.spec = from.spec;
+  if (to.own != from.own)
+    to.own = from.own;
+  if (to.args.cptr() != from.args.cptr())
+    to.args = from.args;
+  if (to.extra.cptr() != from.extra.cptr())
+    to.extra = from.extra;
+  if (to.owner != from.owner)
+    to.owner = from.owner;
+  to.handle = from.handle;
+  to.restart_count = from.restart_count;
+  to.incarnation = from.incarnation;
+  to.slot = from.slot;
+  to.status = from.status;
+}
+
 bool vanishes_on_detach(const child_record& x) noexcept {
   return x.status != child_status::unresponsive
          && x.spec->delete_before_terminate.value_or(true);

@@ -221,6 +221,11 @@ bool is_alive(const caf::actor& handle) noexcept;
 void decide_claim(claim_item& item, const child_record* existing,
                   const caf::actor_addr& owner);
 
+/// Overwrites a stored record with `from`, which has the same ID. Cheaper than
+/// an assignment when little has changed.
+/// @relates table
+void overwrite(child_record& to, const child_record& from);
+
 /// Tells whether `detach` erases a record (as opposed to releasing it).
 /// @relates table
 bool vanishes_on_detach(const child_record& x) noexcept;

@@ -129,8 +129,8 @@ void engine::reload(request_id request) {
                                                 std::vector<claim_item> items) {
     auto first_error = failure;
     for (auto& item : items) {
-      if (take(item, failure))
-        rest(item.record.slot);
+      if (auto index = item.record.slot; take(item, failure))
+        rest(index);
       else if (!first_error)
         first_error = item.err;
     }
@@ -224,23 +224,21 @@ void engine::apply_spec(child_record& record, child_spec spec) const {
 }
 
 claim_item engine::prepare(child_spec spec, claim_mode mode) {
-  auto index = allocate();
-  auto& x = slots_[index];
-  apply_spec(x.record, std::move(spec));
   claim_item item;
-  item.record = x.record;
+  apply_spec(item.record, std::move(spec));
+  item.record.slot = allocate();
   item.mode = mode;
   return item;
 }
 
-bool engine::take(const claim_item& item, const caf::error& err) {
+bool engine::take(claim_item& item, const caf::error& err) {
   auto index = item.record.slot;
   if (err || item.err) {
     free_slot(index);
     return false;
   }
   auto& x = slots_[index];
-  x.record = item.record;
+  x.record = std::move(item.record);
   x.row = item.row;
   x.fresh = item.fresh;
   x.state = x.record.spec->state;
@@ -248,15 +246,27 @@ bool engine::take(const claim_item& item, const caf::error& err) {
   return true;
 }
 
-void engine::set_handle(uint32_t index, const caf::actor& handle) {
+bool engine::set_handle(uint32_t index, const caf::actor& handle) {
+  if (spare_node_) {
+    spare_node_.key() = handle_key(handle);
+    spare_node_.mapped() = index;
+    if (auto result = by_handle_.insert(std::move(spare_node_));
+        !result.inserted) {
+      spare_node_ = std::move(result.node);
+      return false;
+    }
+  } else if (!by_handle_.try_emplace(handle_key(handle), index).second) {
+    return false;
+  }
   slots_[index].record.handle = handle;
-  by_handle_.emplace(handle_key(handle), index);
+  return true;
 }
 
 void engine::drop_handle(uint32_t index) {
   auto& x = slots_[index];
   if (x.record.handle) {
-    by_handle_.erase(handle_key(x.record.handle));
+    // A restart needs a node again at once.
+    spare_node_ = by_handle_.extract(handle_key(x.record.handle));
     x.record.handle = caf::actor{};
     x.record.extra = caf::message{};
   }

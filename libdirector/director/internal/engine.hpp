@@ -201,7 +201,7 @@ public:
 
   // -- events -----------------------------------------------------------------
 
-  void child_exited(child_ref child, caf::error reason);
+  void child_exited(child_ref child, const caf::error& reason);
 
   /// The child answered the ready request, perhaps with an error.
   void child_ready(child_ref child, caf::expected<caf::message> extra);
@@ -395,12 +395,13 @@ private:
 
   /// Fills the slot of a claim that was granted, frees that of one that was
   /// not. Returns whether it was granted.
-  bool take(const claim_item& item, const caf::error& err);
+  bool take(claim_item& item, const caf::error& err);
 
   /// Replaces the default child spec and what follows from it.
   void rederive(child_spec spec);
 
-  void set_handle(uint32_t index, const caf::actor& handle);
+  /// Notes the actor of a child. Returns false if it is one already.
+  bool set_handle(uint32_t index, const caf::actor& handle);
 
   void drop_handle(uint32_t index);
 
@@ -568,6 +569,7 @@ private:
   std::vector<slot> slots_;
   std::vector<uint32_t> free_slots_;
   std::unordered_map<const void*, uint32_t> by_handle_;
+  decltype(by_handle_)::node_type spare_node_;
   uint64_t next_order_ = 0;
 
   std::unordered_map<const batch*, std::unique_ptr<batch>> batches_;

@@ -220,12 +220,11 @@ engine::launch_result engine::launch(uint32_t index, caf::error& err) {
   if (result.what() == start_result::kind::declined)
     return launch_result::declined;
   auto& handle = result.handle();
-  if (by_handle_.contains(handle_key(handle))) {
+  if (!set_handle(index, handle)) {
     err = make_nested_error(errc::start_failed,
                             caf::make_error(errc::already_started, handle));
     return launch_result::failed;
   }
-  set_handle(index, handle);
   x.record.extra = result.extra();
   world_.watch(ref(index), handle);
   if (adopted

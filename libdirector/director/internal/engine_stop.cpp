@@ -11,7 +11,7 @@ namespace director::internal {
 
 // -- exits --------------------------------------------------------------------
 
-void engine::child_exited(child_ref child, caf::error reason) {
+void engine::child_exited(child_ref child, const caf::error& reason) {
   auto* x = find_slot(child);
   if (x == nullptr)
     return;

@@ -178,9 +178,11 @@ caf::behavior shell::make_behavior() {
     [this](const caf::message& msg) { return handle_unexpected(msg); },
     // -- events, most frequent first
     [this](detail::down_event& x) {
-      event([this, x]() mutable {
-        engine_.child_exited(x.child, std::move(x.reason));
-      });
+      if (suspended_)
+        put_off_.emplace_back(
+          [this, x] { engine_.child_exited(x.child, x.reason); });
+      else
+        engine_.child_exited(x.child, x.reason);
     },
     [this](detail::turn_event) { event([this] { engine_.turn(); }); },
     [this](detail::table_event& x) {
