@@ -34,6 +34,11 @@ endfunction()
 function(director_set_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow
                                            -Wnon-virtual-dtor)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # GCC 12 sees both in the code of its own standard library.
+    target_compile_options(${target} PRIVATE -Wno-restrict
+                                             -Wno-maybe-uninitialized)
+  endif()
   if(DIRECTOR_ENABLE_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

@@ -10,6 +10,13 @@ using namespace fixture;
 using namespace std::chrono_literals;
 using director::test::table_call;
 
+template <>
+struct Catch::StringMaker<caf::error> {
+  static std::string convert(const caf::error& x) {
+    return to_string(x);
+  }
+};
+
 namespace {
 
 /// An engine, its world and all it says.
@@ -19,9 +26,9 @@ struct rig {
     opts.kill_grace = 2s;
     opts.seed = 1;
     opts.sink = [this](const report& x) {
-      reports.push_back(to_string(x.kind) + " " + to_string(x.level)
-                        + (x.child != nullptr ? " " + to_string(x.child->id)
-                                              : ""));
+      reports.push_back(
+        to_string(x.kind) + " " + to_string(x.level)
+        + (x.child != nullptr ? " " + to_string(x.child->id) : ""));
     };
     world.on_start = [this](fake_world&, const child_record& x) {
       return next(x);
@@ -218,8 +225,8 @@ TEST_CASE("timers of several children do not mix", "[engine]") {
 
 TEST_CASE("a delayed restart can be cancelled", "[engine]") {
   rig r;
-  r.up({with_plan("a", after_a_while(10s)),
-        with_plan("b", after_a_while(10s))});
+  r.up(
+    {with_plan("a", after_a_while(10s)), with_plan("b", after_a_while(10s))});
   r.crash("a");
   r.crash("b");
   CHECK(r.error(r.restart("a")) == errc::restarting);
@@ -564,10 +571,11 @@ TEST_CASE("events of an older actor are stale", "[engine]") {
 TEST_CASE("each failing restart takes a turn", "[engine]") {
   std::vector<caf::error> seen;
   rig r;
-  r.up({with_plan("a", [&](exit_info& info) {
-          seen.push_back(info.reason);
-          return verdict::restart();
-        }),
+  r.up({with_plan("a",
+                  [&](exit_info& info) {
+                    seen.push_back(info.reason);
+                    return verdict::restart();
+                  }),
         fake_spec("b")});
   r.failing = {"a"};
   r.crash("a");
@@ -625,12 +633,12 @@ TEST_CASE("a large batch is started in pieces", "[engine]") {
     = std::get<std::vector<child_outcome>>(*r.world.reply_to(request));
   REQUIRE(outcomes.size() == 1200);
   for (int i = 0; i < 1200; ++i)
-    if (i == 1100 ? outcomes[i].err != errc::undefined
-                  : bool{outcomes[i].err})
+    if (i == 1100 ? outcomes[i].err != errc::undefined : bool{outcomes[i].err})
       FAIL(i << ": " << to_string(outcomes[i].err));
 }
 
-TEST_CASE("children of init start one after the other", "[engine]") {
+TEST_CASE("an engine starts the children of init one after the other",
+          "[engine]") {
   rig r;
   r.slow = {"a", "b"};
   r.up({fake_spec("a"), fake_spec("b"), fake_spec("c")});
@@ -777,9 +785,10 @@ TEST_CASE("the end comes from a fresh turn, and once", "[engine]") {
     CHECK(r.world.ends[0] == caf::sec::runtime_error);
   }
   SECTION("because a plan says why") {
-    r.up({with_plan("a", [](exit_info&) {
-            return verdict::stop(caf::exit_reason::normal);
-          }),
+    r.up({with_plan("a",
+                    [](exit_info&) {
+                      return verdict::stop(caf::exit_reason::normal);
+                    }),
           fake_spec("b")});
     r.crash("a");
     r.world.run_turns();
@@ -837,8 +846,7 @@ TEST_CASE("nobody waits in vain while the director ends", "[engine]") {
   refused([&](auto id) { r.eng->start_children(id, {}, false); });
   refused([&](auto id) { r.eng->terminate_child(id, handle, true); });
   refused([&](auto id) { r.eng->delete_running_child(id, handle); });
-  refused(
-    [&](auto id) { r.eng->become_supervisor(id, handle, fake_spec(1)); });
+  refused([&](auto id) { r.eng->become_supervisor(id, handle, fake_spec(1)); });
   refused([&](auto id) { r.eng->change_plan(id, "a", plans::never()); });
   refused([&](auto id) {
     r.eng->change_log_filter(id, "a",
@@ -979,9 +987,10 @@ TEST_CASE("a soft fault is answered to the caller", "[engine]") {
   auto inner = std::make_shared<list_table>();
   std::optional<table_call> fault;
   auto soft = caf::make_error(caf::sec::bad_function_call);
-  rig r{std::make_shared<director::test::faulty_table>(
-    inner,
-    [&](table_call call) { return fault == call ? soft : caf::error{}; })};
+  rig r{
+    std::make_shared<director::test::faulty_table>(inner, [&](table_call call) {
+      return fault == call ? soft : caf::error{};
+    })};
   auto spec = with_plan("old", plans::permanent());
   r.up({spec});
   SECTION("claim: nothing starts") {
@@ -1091,9 +1100,10 @@ TEST_CASE("a record never points to an actor that has ended", "[engine]") {
   auto inner = std::make_shared<list_table>();
   std::optional<table_call> fault;
   auto soft = caf::make_error(caf::sec::bad_function_call);
-  rig r{std::make_shared<director::test::faulty_table>(
-    inner,
-    [&](table_call call) { return fault == call ? soft : caf::error{}; })};
+  rig r{
+    std::make_shared<director::test::faulty_table>(inner, [&](table_call call) {
+      return fault == call ? soft : caf::error{};
+    })};
   r.up({with_plan("a", plans::temporary())});
   SECTION("when the plan deletes it, but the table will not") {
     fault = table_call::erase;
@@ -1118,9 +1128,10 @@ TEST_CASE("a restart that could not be cancelled is not forgotten",
   auto inner = std::make_shared<list_table>();
   std::optional<table_call> fault;
   auto soft = caf::make_error(caf::sec::bad_function_call);
-  rig r{std::make_shared<director::test::faulty_table>(
-    inner,
-    [&](table_call call) { return fault == call ? soft : caf::error{}; })};
+  rig r{
+    std::make_shared<director::test::faulty_table>(inner, [&](table_call call) {
+      return fault == call ? soft : caf::error{};
+    })};
   r.up({with_plan("a", after_a_while(10s))});
   r.crash("a");
   fault = table_call::put;
@@ -1141,9 +1152,10 @@ TEST_CASE("a hard fault ends the director with its cause", "[engine]") {
   auto inner = std::make_shared<list_table>();
   std::optional<table_call> fault;
   auto hard = caf::make_error(errc::table_failed);
-  rig r{std::make_shared<director::test::faulty_table>(
-    inner,
-    [&](table_call call) { return fault == call ? hard : caf::error{}; })};
+  rig r{
+    std::make_shared<director::test::faulty_table>(inner, [&](table_call call) {
+      return fault == call ? hard : caf::error{};
+    })};
   auto ended = [&] {
     CHECK(r.world.ends.empty());
     r.world.run_turns();

@@ -127,6 +127,12 @@ caf::actor as_actor(const T& handle) {
   return caf::actor_cast<caf::actor>(handle);
 }
 
+/// Returns the error, an empty one if there is a value.
+template <class T>
+caf::error error_of(const caf::expected<T>& x) {
+  return x ? caf::error{} : x.error();
+}
+
 /// Returns the value or fails the test.
 template <class T>
 T value_of(caf::expected<T> x) {

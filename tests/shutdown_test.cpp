@@ -20,12 +20,6 @@ struct Catch::StringMaker<caf::error> {
 
 namespace {
 
-/// Returns an empty error if there is a value.
-template <class T>
-caf::error error_of(const caf::expected<T>& x) {
-  return x ? caf::error{} : x.error();
-}
-
 /// Waits for the end of an actor and returns its exit reason.
 caf::error end_of(const caf::actor& handle) {
   auto result = std::make_shared<std::promise<caf::error>>();

@@ -20,12 +20,6 @@ struct Catch::StringMaker<caf::error> {
 
 namespace {
 
-/// Returns an empty error if there is a value.
-template <class T>
-caf::error error_of(const caf::expected<T>& x) {
-  return x ? caf::error{} : x.error();
-}
-
 using strings = std::vector<std::string>;
 
 /// Notes "end <label>" when the behavior that holds it goes. Nobody hears of
@@ -268,11 +262,9 @@ TEST_CASE("a name can be used again after a failed start", "[starting]") {
   for (int i = 0; i < 100; ++i) {
     REQUIRE(failure(w, fixed({.children = {broken("a")}}), options)
             == errc::start_failed);
-    auto dir = director::start(*w.sys, {}, options);
-    REQUIRE(error_of(dir) == caf::error{});
-    client running{*w.sys, *dir, patience};
-    REQUIRE(registered(w, "again") == as_actor(running.handle()));
-    REQUIRE_FALSE(running.stop());
+    auto dir = w.start_with({}, options);
+    REQUIRE(registered(w, "again") == as_actor(dir.handle()));
+    REQUIRE_FALSE(dir.stop());
   }
 }
 
@@ -334,13 +326,13 @@ TEST_CASE("a registered name belongs to one live director", "[starting]") {
   CHECK(w.eventually([&] { return !registered(w, "only-one"); }));
   // Also free after a sudden death, and at once after a stop.
   for (int i = 0; i < 100; ++i) {
-    auto next = value_of(director::start(*w.sys, {}, options));
-    REQUIRE(registered(w, "only-one") == as_actor(next));
+    auto next = w.start_with({}, options);
+    REQUIRE(registered(w, "only-one") == as_actor(next.handle()));
     if (i % 2 == 0) {
-      send_exit(as_actor(next), caf::exit_reason::kill);
-      REQUIRE(w.gone(as_actor(next)));
+      send_exit(as_actor(next.handle()), caf::exit_reason::kill);
+      REQUIRE(w.gone(as_actor(next.handle())));
     } else {
-      REQUIRE_FALSE(client(*w.sys, next, patience).stop());
+      REQUIRE_FALSE(next.stop());
     }
   }
   CHECK(w.eventually([&] { return !registered(w, "only-one"); }));

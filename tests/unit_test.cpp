@@ -27,7 +27,8 @@ caf::byte_buffer to_bytes(const T& x, caf::actor_system* sys = nullptr) {
       FAIL("cannot write: " << to_string(sink.get_error()));
   };
 #if CAF_VERSION_MAJOR >= 1
-  sys != nullptr ? write({*sys, result}) : write(caf::binary_serializer{result});
+  sys != nullptr ? write({*sys, result})
+                 : write(caf::binary_serializer{result});
 #else
   sys != nullptr ? write({*sys, result}) : write({nullptr, result});
 #endif
@@ -394,8 +395,8 @@ TEST_CASE("the other ready-made plans always answer the same", "[unit]") {
 }
 
 TEST_CASE("intervals of backoff grow up to their maximum", "[unit]") {
-  auto plan = plans::backoff(
-    {.min = 100ms, .max = 30s, .factor = 2.0, .jitter = 0.0});
+  auto plan
+    = plans::backoff({.min = 100ms, .max = 30s, .factor = 2.0, .jitter = 0.0});
   auto interval = [&](uint32_t recent) {
     auto x = decide(plan, recent);
     CHECK(x.what() == verdict::action::restart_after);
@@ -423,8 +424,7 @@ TEST_CASE("intervals of backoff grow up to their maximum", "[unit]") {
 TEST_CASE("backoff without a minimum restarts at once forever", "[unit]") {
   auto plan = plans::backoff({.min = 0s, .max = 1s, .factor = 2.0});
   CHECK(plan.complaint({}).empty());
-  for (uint32_t recent :
-       {1u, 2u, 1024u, 1025u, 1026u, 5000u, 4'000'000'000u}) {
+  for (uint32_t recent : {1u, 2u, 1024u, 1025u, 1026u, 5000u, 4'000'000'000u}) {
     INFO(recent);
     auto x = decide(plan, recent);
     CHECK(x.valid());
@@ -433,8 +433,8 @@ TEST_CASE("backoff without a minimum restarts at once forever", "[unit]") {
 }
 
 TEST_CASE("the jitter of backoff stays within its bounds", "[unit]") {
-  auto plan = plans::backoff(
-    {.min = 1s, .max = 8s, .factor = 2.0, .jitter = 0.25});
+  auto plan
+    = plans::backoff({.min = 1s, .max = 8s, .factor = 2.0, .jitter = 0.25});
   std::minstd_rand random{42};
   child_id id = 1;
   caf::error reason = caf::sec::runtime_error;
@@ -502,11 +502,10 @@ TEST_CASE("custom plans run, by callable or by name", "[unit]") {
 TEST_CASE("a plan that is wrong says why", "[unit]") {
   auto all = names();
   auto complaint = [&](const plan_function& x) { return x.complaint(all); };
-  for (auto& good :
-       {plans::standard(), plans::permanent(), plans::transient(),
-        plans::temporary(), plans::never(), plans::backoff(),
-        plan_function{"plan"},
-        plan_function{[](exit_info&) { return verdict::wait(); }}})
+  for (auto& good : {plans::standard(), plans::permanent(), plans::transient(),
+                     plans::temporary(), plans::never(), plans::backoff(),
+                     plan_function{"plan"},
+                     plan_function{[](exit_info&) { return verdict::wait(); }}})
     CHECK(complaint(good) == "");
   CHECK(complaint({}) == "no plan was given");
   CHECK(complaint("other") == "'other' is not in the catalog");
@@ -607,10 +606,9 @@ TEST_CASE("a catalog is a value", "[unit]") {
   CHECK(plan.decide(info, one, random).what() == verdict::action::wait);
   CHECK(plan.decide(info, two, random).what() == verdict::action::remove);
   CHECK(one.resolve(plan_function{"q"}) == nullptr);
-  CHECK_THROWS_AS(one.add_plan("", plan_function{[](exit_info&) {
-                                 return verdict::wait();
-                               }}),
-                  std::invalid_argument);
+  CHECK_THROWS_AS(
+    one.add_plan("", plan_function{[](exit_info&) { return verdict::wait(); }}),
+    std::invalid_argument);
   CHECK_THROWS_AS(one.add_start("x", "name"), std::invalid_argument);
   CHECK_THROWS_AS(one.add_log_filter("x", {}), std::invalid_argument);
 }
@@ -688,19 +686,16 @@ TEST_CASE("a callable does not travel, and the spec says so", "[unit]") {
 
 TEST_CASE("ready-made plans travel with their parameters", "[unit]") {
   auto spec = named_spec();
-  spec.plan = plans::backoff({.min = 5ms,
-                              .max = 320ms,
-                              .factor = 4.0,
-                              .jitter = 0.0,
-                              .quiet_time = 9s});
+  spec.plan = plans::backoff(
+    {.min = 5ms, .max = 320ms, .factor = 4.0, .jitter = 0.0, .quiet_time = 9s});
   auto plan = trip(spec).plan;
   CHECK(plan.what() == plan_function::kind::backoff);
   CHECK(plan.quiet_time() == 9s);
   CHECK(decide(plan, 1).interval() == 5ms);
   CHECK(decide(plan, 2).interval() == 20ms);
   CHECK(decide(plan, 9).interval() == 320ms);
-  plan = trip(
-    plans::standard({.immediate = 1, .delay = 3ms, .quiet_time = 4s}));
+  plan
+    = trip(plans::standard({.immediate = 1, .delay = 3ms, .quiet_time = 4s}));
   CHECK(plan.what() == plan_function::kind::standard);
   CHECK(plan.quiet_time() == 4s);
   CHECK(decide(plan, 1).what() == verdict::action::restart);
@@ -718,13 +713,14 @@ TEST_CASE("ready-made plans travel with their parameters", "[unit]") {
   // A quiet time belongs to a name, too.
   CHECK(trip(plan_function{"plan"}.with_quiet_time(8s)).quiet_time() == 8s);
   // Bytes that make no sense are refused.
+  using byte_type = caf::byte_buffer::value_type;
   auto bytes = to_bytes(plans::never());
-  auto kind = static_cast<std::byte>(plan_function::kind::never);
+  auto kind = static_cast<byte_type>(plan_function::kind::never);
   auto failures = 0;
   for (auto& byte : bytes) {
     if (byte != kind)
       continue;
-    auto before = std::exchange(byte, std::byte{200});
+    auto before = std::exchange(byte, byte_type{200});
     plan_function broken;
     if (!from_bytes(bytes, broken))
       ++failures;
@@ -873,10 +869,10 @@ TEST_CASE("a spec is checked without a director", "[unit]") {
   CHECK(field_of(check_child_spec(spec, all)) == "id");
   CHECK_FALSE(check_child_spec({.id = 1, .append = true}));
   CHECK(field_of(check_child_spec({.id = {}, .append = true})) == "id");
-  CHECK(field_of(check_child_spec(
-          {.id = 1, .plan = plans::never().with_quiet_time(-1s),
-           .append = true}))
-        == "plan");
+  CHECK(
+    field_of(check_child_spec(
+      {.id = 1, .plan = plans::never().with_quiet_time(-1s), .append = true}))
+    == "plan");
 }
 
 TEST_CASE("args are joined", "[unit]") {
@@ -906,8 +902,9 @@ TEST_CASE("module lists", "[unit]") {
 TEST_CASE("answers survive a journey", "[unit]") {
   world w;
   auto* sys = w.sys.get();
-  child_info info{"x", child_status::restarting, {}, child_type::supervisor,
-                  module_list{"m"}, 12};
+  child_info info{
+    "x", child_status::restarting, {}, child_type::supervisor, module_list{"m"},
+    12};
   auto arrived = trip(info, sys);
   CHECK(arrived.id == child_id{"x"});
   CHECK(arrived.status == child_status::restarting);
@@ -922,8 +919,10 @@ TEST_CASE("answers survive a journey", "[unit]") {
   CHECK(trip(info, sys).handle == info.handle);
   sys->registry().erase(info.handle.id());
   CHECK(trip(child_counts{4, 3, 2, 1}) == child_counts{4, 3, 2, 1});
-  auto outcome = trip(child_outcome{
-    7, {{}, caf::make_message("extra")}, caf::make_error(errc::undone)}, sys);
+  auto outcome = trip(child_outcome{7,
+                                    {{}, caf::make_message("extra")},
+                                    caf::make_error(errc::undone)},
+                      sys);
   CHECK(outcome.id == child_id{7});
   CHECK(outcome.err == errc::undone);
   CHECK(to_string(outcome.value.extra) == R"__(message("extra"))__");
@@ -941,8 +940,8 @@ TEST_CASE("answers survive a journey", "[unit]") {
   CHECK_FALSE(opts.function);
   CHECK(to_string(trip(message_box{caf::make_message(1)}).value)
         == "message(1)");
-  auto event = trip(trace_event{caf::make_timestamp(), trace_kind::exit, 3,
-                                "text"});
+  auto event
+    = trip(trace_event{caf::make_timestamp(), trace_kind::exit, 3, "text"});
   CHECK(event.kind == trace_kind::exit);
   CHECK(event.id == child_id{3});
   CHECK(event.text == "text");
@@ -955,9 +954,8 @@ TEST_CASE("trace options know whether they are on", "[unit]") {
   CHECK(tracing([](auto& x) { x.counters = true; }).enabled());
   CHECK(tracing([](auto& x) { x.print = true; }).enabled());
   CHECK(tracing([](auto& x) { x.file = "x"; }).enabled());
-  CHECK(tracing([](auto& x) {
-          x.function = [](const trace_event&) {};
-        }).enabled());
+  CHECK(
+    tracing([](auto& x) { x.function = [](const trace_event&) {}; }).enabled());
 }
 
 // -- texts --------------------------------------------------------------------
@@ -993,11 +991,10 @@ TEST_CASE("a brief report is one line, a full one has the record", "[unit]") {
   INFO(full);
   CHECK(lines(full) > 0);
   CHECK(full.substr(0, brief.size()) == brief);
-  for (auto part :
-       {"id=kid", "status=restarting", "type=worker", "start=fn",
-        "plan=standard", "restart_count=3", "incarnation=4",
-        R"__(args=message(1, "own"))__", "modules=[fn]",
-        R"__(state=message("slot"))__"})
+  for (auto part : {"id=kid", "status=restarting", "type=worker", "start=fn",
+                    "plan=standard", "restart_count=3", "incarnation=4",
+                    R"__(args=message(1, "own"))__", "modules=[fn]",
+                    R"__(state=message("slot"))__"})
     CHECK(contains(full, part));
   // About the director itself.
   report y{report_kind::director_terminating,
@@ -1014,18 +1011,12 @@ TEST_CASE("a brief report is one line, a full one has the record", "[unit]") {
 TEST_CASE("a brief report is one line whatever the names are", "[unit]") {
   child_record record;
   record.id = "two\nlines";
-  record.spec
-    = std::make_shared<const child_spec>(with_defaults({.id = {}}));
+  record.spec = std::make_shared<const child_spec>(with_defaults({.id = {}}));
   caf::error reason;
   caf::message state;
-  report x{report_kind::progress,
-           severity::info,
-           report_detail::brief,
-           "dir\nector",
-           &record,
-           reason,
-           "more\nwords",
-           state};
+  report x{report_kind::progress, severity::info, report_detail::brief,
+           "dir\nector",          &record,        reason,
+           "more\nwords",         state};
   auto text = to_string(x);
   INFO(text);
   CHECK(lines(text) == 0);
@@ -1035,7 +1026,8 @@ TEST_CASE("a record has a text", "[unit]") {
   child_record record;
   record.id = 5;
   record.spec = std::make_shared<const child_spec>(
-    with_defaults({.id = {}, .type = child_type::supervisor,
+    with_defaults({.id = {},
+                   .type = child_type::supervisor,
                    .modules = module_list::dynamic()}));
   auto text = to_string(record);
   INFO(text);
@@ -1075,14 +1067,14 @@ TEST_CASE("a tree is printed with its levels", "[unit]") {
   tree_node root;
   root.name = "top";
   auto& first = root.children.emplace_back();
-  first.child = {"first", child_status::running, {}, child_type::supervisor,
-                 {},      1};
+  first.child = {"first", child_status::running, {}, child_type::supervisor, {},
+                 1};
   first.name = "below";
   auto& leaf = first.children.emplace_back();
   leaf.child = {7, child_status::restarting, {}, child_type::worker, {}, 2};
   auto& last = root.children.emplace_back();
-  last.child = {R"(qu"o\te)", child_status::undefined, {}, child_type::worker,
-                {},           0};
+  last.child
+    = {R"(qu"o\te)", child_status::undefined, {}, child_type::worker, {}, 0};
   auto text = to_string(root);
   INFO(text);
   CHECK(text
@@ -1096,9 +1088,9 @@ TEST_CASE("a tree is printed with its levels", "[unit]") {
   CHECK(contains(dot, R"(label="top\ndirector", shape=box];)"));
   CHECK(contains(
     dot, R"(label="first\nsupervisor\nrunning, 1 restart\ndirector below")"));
-  CHECK(contains(
-    dot, R"(label="7\nworker\nrestarting, 2 restarts", shape=ellipse, )"
-         R"(style=dashed];)"));
+  CHECK(contains(dot,
+                 R"(label="7\nworker\nrestarting, 2 restarts", shape=ellipse, )"
+                 R"(style=dashed];)"));
   CHECK(contains(dot, R"(label="qu\"o\\te\nworker\nundefined, 0 restarts")"));
   CHECK(contains(dot, "n0 -> n1;"));
   CHECK(contains(dot, "n1 -> n2;"));

@@ -9,7 +9,6 @@
 #include <iostream>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
 
 // [locked-table]
 // A list table behind a lock: several directors of one process may share it.
@@ -17,59 +16,59 @@ class locked_table final : public director::table {
 public:
   std::optional<director::child_record>
   find(const director::child_id& id) const override {
-    std::shared_lock guard{mutex_};
+    std::lock_guard guard{mutex_};
     return inner_.find(id);
   }
 
   void visit(const std::function<void(const director::child_record&)>& fn)
     const override {
-    std::shared_lock guard{mutex_};
+    std::lock_guard guard{mutex_};
     inner_.visit(fn);
   }
 
   director::child_counts count_children() const override {
-    std::shared_lock guard{mutex_};
+    std::lock_guard guard{mutex_};
     return inner_.count_children();
   }
 
   caf::error attach(director::table_client& client) override {
-    std::unique_lock guard{mutex_};
+    std::lock_guard guard{mutex_};
     return inner_.attach(client);
   }
 
   void detach(director::table_client& client) override {
-    std::unique_lock guard{mutex_};
+    std::lock_guard guard{mutex_};
     inner_.detach(client);
   }
 
   director::write_result
   claim(director::table_client& client,
         std::vector<director::claim_item>& items) override {
-    std::unique_lock guard{mutex_};
+    std::lock_guard guard{mutex_};
     return inner_.claim(client, items);
   }
 
   director::write_result
   put(director::table_client& client,
       std::span<const director::put_item> items) override {
-    std::unique_lock guard{mutex_};
+    std::lock_guard guard{mutex_};
     return inner_.put(client, items);
   }
 
   director::write_result
   erase(director::table_client& client,
         std::span<const director::row_id> rows) override {
-    std::unique_lock guard{mutex_};
+    std::lock_guard guard{mutex_};
     return inner_.erase(client, rows);
   }
 
   void close() override {
-    std::unique_lock guard{mutex_};
+    std::lock_guard guard{mutex_};
     inner_.close();
   }
 
 private:
-  mutable std::shared_mutex mutex_;
+  mutable std::mutex mutex_;
   director::list_table inner_;
 };
 // [locked-table]

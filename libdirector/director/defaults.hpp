@@ -37,6 +37,9 @@ constexpr caf::timespan last_restart_delay = 1s;
 /// termination of a stubborn child takes.
 constexpr caf::timespan request_timeout = 15s;
 
+/// Time that a director which could not start waits to be asked why.
+constexpr caf::timespan linger = 1s;
+
 /// Children that one mailbox turn starts at most, so that a large batch does
 /// not keep other requests waiting.
 constexpr size_t starts_per_turn = 512;

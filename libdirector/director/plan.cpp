@@ -74,7 +74,8 @@ caf::timespan plan_function::next_interval(uint32_t recent,
   auto max = static_cast<double>(backoff_.max.count());
   auto grown = static_cast<double>(backoff_.min.count())
                * std::pow(backoff_.factor, static_cast<double>(recent) - 1.0);
-  auto base = std::min(grown, max);
+  // Zero times infinity is no interval.
+  auto base = backoff_.min.count() == 0 ? 0.0 : std::min(grown, max);
   auto share = std::uniform_real_distribution<>{-1.0, 1.0}(random);
   // A double cannot hold the largest timespan exactly: stay well below it.
   auto limit = static_cast<double>(caf::timespan::max().count()) / 2.0;

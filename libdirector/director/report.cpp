@@ -52,6 +52,10 @@ std::string to_string(const report& x) {
     fmt::format_to(out, " reason={}", to_string(x.reason));
   if (!x.text.empty())
     fmt::format_to(out, " {}", x.text);
+  // Whatever an ID or a message contains, a line stays a line.
+  for (auto& c : result)
+    if (c == '\n' || c == '\r')
+      c = ' ';
   if (x.detail == report_detail::full && x.child != nullptr)
     fmt::format_to(out, "\n  {}\n  state={}", to_string(*x.child),
                    to_string(x.state));

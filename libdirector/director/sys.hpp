@@ -99,10 +99,10 @@ struct trace_options {
   /// Prints events to `stderr`.
   bool print = false;
   /// Appends events to this file.
-  std::string file;
+  std::string file = {};
   /// Called on the director's thread. Stays in its process: a director on
   /// another node ignores it.
-  std::function<void(const trace_event&)> function;
+  std::function<void(const trace_event&)> function = {};
 
   /// Tells whether anything is on.
   bool enabled() const noexcept {

@@ -7,6 +7,7 @@
 
 #include <caf/exit_reason.hpp>
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace director::internal {
@@ -91,11 +92,12 @@ void engine::init(const caf::message& arg) {
 
 void engine::await_up(request_id request) {
   if (up_ && !ending_)
-    reply(request, caf::unit);
-  else if (ended_)
-    reply(request, caf::make_error(errc::stopping));
-  else
-    up_waiters_.push_back(request);
+    return reply(request, caf::unit);
+  if (ended_ && !lingers_until_)
+    return reply(request, caf::make_error(errc::stopping));
+  up_waiters_.push_back(request);
+  if (lingers_until_)
+    depart();
 }
 
 void engine::reload(request_id request) {
@@ -265,20 +267,27 @@ bool engine::set_handle(uint32_t index, const caf::actor& handle) {
 void engine::drop_handle(uint32_t index) {
   auto& x = slots_[index];
   if (x.record.handle) {
+    former_[next_former_++ % former_.size()] = x.record.handle.id();
     // A restart needs a node again at once.
     spare_node_ = by_handle_.extract(handle_key(x.record.handle));
     x.record.handle = caf::actor{};
     x.record.extra = caf::message{};
   }
-  if (x.counted) {
-    x.counted = false;
+  uncount(x);
+}
+
+void engine::uncount(slot& x) {
+  if (std::exchange(x.counted, false))
     world_.measure(metric::children, -1);
-  }
 }
 
 bool engine::supervises(const caf::actor_addr& source) const {
   auto handle = caf::actor_cast<caf::actor>(source);
-  return handle && by_handle_.contains(handle_key(handle));
+  if (!handle)
+    return false;
+  return by_handle_.contains(handle_key(handle))
+         || std::find(former_.begin(), former_.end(), handle.id())
+              != former_.end();
 }
 
 // -- writes -------------------------------------------------------------------
@@ -341,6 +350,8 @@ void engine::arm(uint32_t index, caf::timespan delay) {
 
 void engine::time_passed() {
   auto now = world_.now();
+  if (lingers_until_ && now >= *lingers_until_)
+    return depart();
   wake_at_ = time_point::max();
   auto budget = defaults::starts_per_turn;
   while (!timers_.empty() && timers_.top().when <= now && budget > 0) {

@@ -14,12 +14,14 @@
 #include <caf/expected.hpp>
 #include <caf/message.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <random>
 #include <string_view>
@@ -100,7 +102,7 @@ public:
   /// Records the time from an exit to the replacement.
   virtual void measure_restart(clock_type::duration value) = 0;
 
-  /// The director has ended. Comes once, last.
+  /// The director has ended. Comes once; only replies may follow.
   virtual void end(const caf::error& reason) = 0;
 };
 
@@ -188,7 +190,7 @@ public:
     return *options_.table;
   }
 
-  /// Tells whether the actor is a child of this director.
+  /// Tells whether the actor is a child of this director, or was one lately.
   bool supervises(const caf::actor_addr& source) const;
 
   bool ending() const noexcept {
@@ -405,6 +407,9 @@ private:
 
   void drop_handle(uint32_t index);
 
+  /// Takes a child off the gauge.
+  void uncount(slot& x);
+
   // -- writes -----------------------------------------------------------------
 
   /// Calls `fn(err)` when the write is done. A hard error ends the director,
@@ -518,6 +523,9 @@ private:
 
   void complete_ending();
 
+  /// Says the last words. Comes after `complete_ending`, at once or later.
+  void depart();
+
   // -- timers -----------------------------------------------------------------
 
   void arm(uint32_t index, caf::timespan delay);
@@ -570,6 +578,9 @@ private:
   std::vector<uint32_t> free_slots_;
   std::unordered_map<const void*, uint32_t> by_handle_;
   decltype(by_handle_)::node_type spare_node_;
+  /// The last actors that were children: exit messages of links come late.
+  std::array<caf::actor_id, 256> former_{};
+  size_t next_former_ = 0;
   uint64_t next_order_ = 0;
 
   std::unordered_map<const batch*, std::unique_ptr<batch>> batches_;
@@ -595,6 +606,9 @@ private:
   bool ended_ = false;
   bool filter_broken_ = false;
   caf::error end_reason_;
+  caf::error exit_reason_;
+  /// Set while a director that could not start waits to be asked why.
+  std::optional<time_point> lingers_until_;
   /// Children to stop one after the other, the next one last.
   std::vector<child_ref> stop_queue_;
   /// Children that are being stopped while the director ends.

@@ -97,7 +97,9 @@ void engine::erase_then(uint32_t index, F fn) {
   after(options_.table->erase(client_, {&x.row, 1}),
         [this, child = member{index, x.order}, fn](const caf::error& err) {
           if (auto* y = find_slot(child); y != nullptr && err) {
-            y->at = y->record.handle ? phase::running : phase::stopped;
+            y->at = phase::running;
+            if (!y->record.handle)
+              rest(child.slot);
           } else if (y != nullptr) {
             if (y->record.handle)
               world_.unwatch(y->record.handle);
@@ -124,14 +126,19 @@ void engine::with_slot(request_id request, const child_id& id, F fn) {
   items[0].mode = claim_mode::adopt;
   auto index = items[0].record.slot;
   after_claim(std::move(items),
-              [this, request, index, fn](const caf::error& err,
-                                         std::vector<claim_item> claimed) {
+              [this, request, index, id, fn](const caf::error& err,
+                                             std::vector<claim_item> claimed) {
                 if (claimed.empty()) {
                   free_slot(index);
                   return reply(request, err);
                 }
-                if (!take(claimed[0], err))
+                if (!take(claimed[0], err)) {
+                  // Another request of ours may have been faster.
+                  auto again = own_slot(id);
+                  if (!err && again)
+                    return fn(*again);
                   return reply(request, err ? err : claimed[0].err);
+                }
                 slots_[index].at = phase::stopped;
                 slots_[index].record.status = child_status::undefined;
                 fn(index);

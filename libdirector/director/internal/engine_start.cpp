@@ -316,8 +316,11 @@ void engine::conclude(uint32_t index, launch_result result, caf::error err) {
       if (auto* y = find_slot(child); y == nullptr || y->at != phase::awaiting)
         return deliver(who, {}, caf::make_error(errc::undefined));
       disarm(slots_[child.slot]);
-      if (failure)
+      if (failure) {
+        if (who.group != nullptr)
+          --who.group->open;
         return revoke(child.slot, who, failure);
+      }
       came_up(child.slot);
       deliver(who, value, {});
     });

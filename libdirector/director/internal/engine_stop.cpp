@@ -180,6 +180,11 @@ void engine::gone(uint32_t index, const caf::error& reason) {
   x.since = world_.now();
   if (x.then == goal::fail_start && !ending_) {
     auto cause = caf::error{tasks(x).cause};
+    // The child died with the ready request in its hands.
+    auto answer_lost = cause_of(cause) == caf::sec::broken_promise
+                       || cause_of(cause) == caf::sec::request_receiver_down;
+    if (answer_lost && !was_killed && reason != caf::exit_reason::user_shutdown)
+      cause = make_nested_error(errc::start_failed, reason);
     auto stops = std::exchange(tasks(x).stops, {});
     auto result = cause == errc::declined ? launch_result::declined
                                           : launch_result::failed;
@@ -267,22 +272,38 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
   // Does not run: cancel what was scheduled.
   if (erase)
     return erase_then(index, respond);
-  auto before = x.at;
-  disarm(x);
-  x.at = phase::stopped;
-  x.record.status = child_status::undefined;
-  if (before == phase::stopped)
+  if (x.at == phase::stopped)
     return reply(request, caf::unit);
-  store_then(index, respond);
+  auto before = x.at;
+  auto before_status = std::exchange(x.record.status, child_status::undefined);
+  x.at = phase::stopped;
+  store_then(index, [this, request, before, before_status,
+                     child = ref(index)](const caf::error& err) {
+    auto* y = find_slot(child);
+    if (y != nullptr && y->at == phase::stopped) {
+      if (err) {
+        // What was scheduled stays so: the timer still runs.
+        y->at = before;
+        y->record.status = before_status;
+        if (before == phase::retrying)
+          later(child);
+      } else {
+        disarm(*y);
+      }
+    }
+    reply_ok_or(request, err);
+  });
 }
 
 // -- stopping the director ----------------------------------------------------
 
 void engine::stop(request_id request, caf::error reason) {
-  if (ended_)
+  if (ended_ && !lingers_until_)
     return reply(request, caf::unit);
   if (request != 0)
     stop_waiters_.push_back(request);
+  if (lingers_until_)
+    return depart();
   end(std::move(reason));
 }
 
@@ -303,7 +324,8 @@ void engine::abandon_writes() {
 }
 
 void engine::refuse_starts() {
-  auto err = caf::make_error(errc::stopping);
+  auto err = is_table_failure(end_reason_) ? end_reason_
+                                           : caf::make_error(errc::stopping);
   abandon_writes();
   for (auto& [group, keeper] : std::exchange(batches_, {}))
     reply(keeper->request, err);
@@ -393,20 +415,34 @@ void engine::complete_ending() {
   tell(report_kind::director_terminating,
        is_orderly(reason) ? severity::info : severity::error, nullptr, reason);
   abandon_writes();
+  for (auto& x : slots_)
+    uncount(x);
+  exit_reason_ = std::move(reason);
+  if (up_ || !up_waiters_.empty() || !stop_waiters_.empty())
+    return depart();
+  // Whoever started this director is about to ask why it failed.
+  lingers_until_ = world_.now() + defaults::linger;
+  world_.wake_at(*lingers_until_);
+}
+
+void engine::depart() {
+  lingers_until_.reset();
   auto refusal = up_ ? caf::make_error(errc::stopping) : end_reason_;
+  world_.end(exit_reason_);
   for (auto request : std::exchange(up_waiters_, {}))
     reply(request, refusal);
   for (auto request : std::exchange(stop_waiters_, {}))
     reply(request, caf::unit);
-  world_.end(reason);
 }
 
 void engine::abandon() {
   if (std::exchange(ended_, true))
     return;
-  for (auto& x : slots_)
+  for (auto& x : slots_) {
     if (x.record.handle)
       world_.kill(x.record.handle);
+    uncount(x);
+  }
   if (attached_) {
     options_.table->detach(client_);
     attached_ = false;

@@ -7,12 +7,17 @@
 #include <caf/telemetry/metric_registry.hpp>
 
 #include <array>
+#include <mutex>
 #include <type_traits>
 #include <utility>
 
 namespace director::internal {
 
 namespace {
+
+/// Makes looking up and changing the holder of a name one step. The registry
+/// has no such operation.
+std::mutex registry_mutex;
 
 /// Sends an `down_event` when its host ends. Runs on the thread of the host.
 class exit_watch final : public caf::attachable {
@@ -84,12 +89,7 @@ void shell::on_exit() {
   // What was put off holds response promises, whose end answers the requests.
   put_off_.clear();
   promises_.clear();
-  if (!registered_name_.empty()) {
-    auto& registry = system().registry();
-    auto holder = registry.get<caf::strong_actor_ptr>(registered_name_);
-    if (holder == ctrl())
-      registry.erase(registered_name_);
-  }
+  release_name();
   keep_alive_ = nullptr;
 }
 
@@ -127,21 +127,24 @@ caf::result<T> shell::submit(const char* what, F fn) {
 template <class T, class F>
 caf::result<T> shell::read(const char* what, F fn) {
   note_message(what);
+  auto ask = [this, what, fn]() -> caf::expected<T> {
+    caf::expected<T> value = fn();
+    if (auto* log = engine_.tracing())
+      log->trace(trace_kind::reply, {},
+                 value ? std::string{what} : to_string(value.error()));
+    return value;
+  };
   if (suspended_) {
     auto promise = make_response_promise<T>();
-    put_off_.emplace_back([this, fn, promise]() mutable {
-      caf::expected<T> value = fn();
-      if (value)
+    put_off_.emplace_back([ask, promise]() mutable {
+      if (auto value = ask())
         promise.deliver(std::move(*value));
       else
         promise.deliver(std::move(value.error()));
     });
     return promise;
   }
-  caf::expected<T> value = fn();
-  if (auto* log = engine_.tracing())
-    log->trace(trace_kind::reply, {},
-               value ? std::string{what} : to_string(value.error()));
+  auto value = ask();
   if (value)
     return std::move(*value);
   return std::move(value.error());
@@ -384,6 +387,7 @@ caf::error shell::handle_unexpected(const caf::message& msg) {
 caf::error shell::claim_name() {
   if (registered_name_.empty())
     return {};
+  std::lock_guard guard{registry_mutex};
   auto& registry = system().registry();
   auto& name = registered_name_;
   // The registry neither overwrites nor forgets the dead.
@@ -394,6 +398,16 @@ caf::error shell::claim_name() {
   if (holder == this)
     return {};
   return caf::make_error(errc::name_taken, holder);
+}
+
+void shell::release_name() {
+  if (registered_name_.empty())
+    return;
+  std::lock_guard guard{registry_mutex};
+  auto& registry = system().registry();
+  if (registry.get<caf::strong_actor_ptr>(registered_name_) == ctrl())
+    registry.erase(registered_name_);
+  registered_name_.clear();
 }
 
 // -- world --------------------------------------------------------------------
@@ -536,6 +550,8 @@ shell::metrics& shell::instruments() {
 }
 
 void shell::end(const caf::error& reason) {
+  // Before anybody hears of the end and takes the name.
+  release_name();
   quit(reason);
 }
 

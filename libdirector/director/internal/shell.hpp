@@ -115,6 +115,8 @@ private:
 
   caf::error claim_name();
 
+  void release_name();
+
   struct metrics {
     caf::telemetry::int_gauge* children;
     caf::telemetry::int_counter* starts;

@@ -634,6 +634,8 @@ private:
           });
           if (tab->count_children().specs > ids * writers)
             ++torn;
+          // Be fair to tables with a plain lock.
+          std::this_thread::yield();
         }
       });
     for (auto& thread : threads)
