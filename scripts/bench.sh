@@ -48,14 +48,8 @@ while [ $# -gt 0 ]; do
 done
 
 build_bench() {
-  say "building director-bench"
-  "$root/scripts/setup.sh"
-  # setup.sh may have built CAF; tell CMake where.
-  local caf=${DIRECTOR_CAF_PREFIX:-${XDG_CACHE_HOME:-$HOME/.cache}/director/caf}
-  if [ -z "${CAF_ROOT:-}" ] && [ -d "$caf" ]; then
-    export CAF_ROOT=$caf
-  fi
-  (cd "$root" && cmake --preset bench && cmake --build --preset bench)
+  # shellcheck source=scripts/lib.sh
+  (source "$root/scripts/lib.sh" && build bench)
 }
 
 if [ -z "$bench" ]; then

@@ -25,7 +25,8 @@ callbacks fixed(init_result first);
 /// Spawns a director and returns at once. `ready_atom` asks it for the
 /// outcome: it answers when all children of `init` have started, or with the
 /// error why the director could not start (`errc::declined` if `init` gave
-/// `init_result::ignore()`). Safe from any thread, actors included.
+/// `init_result::ignore()`). A director that could not start waits up to
+/// `defaults::linger` to be asked. Safe from any thread, actors included.
 /// @param arg what `callbacks::init` gets.
 director_actor spawn(caf::actor_system& system, callbacks hooks,
                      director_options options = {}, caf::message arg = {});
