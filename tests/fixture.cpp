@@ -139,4 +139,18 @@ void send_exit(const caf::actor& receiver, caf::error reason) {
                     nullptr);
 }
 
+caf::error end_of(const caf::actor& handle) {
+  auto result = std::make_shared<std::promise<caf::error>>();
+  handle->attach_functor(
+    [result](const caf::error& reason) { result->set_value(reason); });
+  auto reason = result->get_future();
+  if (reason.wait_for(patience) != std::future_status::ready)
+    FAIL("the actor has not ended");
+  return reason.get();
+}
+
+caf::error end_of(const director::client& dir) {
+  return end_of(as_actor(dir.handle()));
+}
+
 } // namespace fixture

@@ -32,6 +32,13 @@ CAF_BEGIN_TYPE_ID_BLOCK(director_test, first_custom_type_id)
 
 CAF_END_TYPE_ID_BLOCK(director_test)
 
+template <>
+struct Catch::StringMaker<caf::error> {
+  static std::string convert(const caf::error& x) {
+    return to_string(x);
+  }
+};
+
 namespace fixture {
 
 using namespace std::chrono_literals;
@@ -126,6 +133,11 @@ template <class T>
 caf::actor as_actor(const T& handle) {
   return caf::actor_cast<caf::actor>(handle);
 }
+
+/// Waits for the end of an actor and returns its exit reason.
+caf::error end_of(const caf::actor& handle);
+
+caf::error end_of(const director::client& dir);
 
 /// Returns the error, an empty one if there is a value.
 template <class T>

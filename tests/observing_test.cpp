@@ -19,29 +19,7 @@
 using namespace director;
 using namespace fixture;
 
-template <>
-struct Catch::StringMaker<caf::error> {
-  static std::string convert(const caf::error& x) {
-    return to_string(x);
-  }
-};
-
 namespace {
-
-/// Waits for the end of an actor and returns its exit reason.
-caf::error end_of(const caf::actor& handle) {
-  auto result = std::make_shared<std::promise<caf::error>>();
-  handle->attach_functor(
-    [result](const caf::error& reason) { result->set_value(reason); });
-  auto reason = result->get_future();
-  if (reason.wait_for(patience) != std::future_status::ready)
-    FAIL("the actor has not ended");
-  return reason.get();
-}
-
-caf::error end_of(const client& dir) {
-  return end_of(as_actor(dir.handle()));
-}
 
 /// Runs a request on a thread of its own. Checks belong to the main thread.
 template <class F>

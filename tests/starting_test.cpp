@@ -11,13 +11,6 @@
 using namespace director;
 using namespace fixture;
 
-template <>
-struct Catch::StringMaker<caf::error> {
-  static std::string convert(const caf::error& x) {
-    return to_string(x);
-  }
-};
-
 namespace {
 
 using strings = std::vector<std::string>;
