@@ -204,7 +204,10 @@ private:
 
   std::string step() {
     auto& eng = *engine_;
-    switch (pick(24)) {
+    switch (pick(25)) {
+      case 24:
+        bequeath();
+        return "take_over";
       case 0:
       case 1:
       case 2:
@@ -310,6 +313,30 @@ private:
         return "exit";
       }
     }
+  }
+
+  /// Another director dies and leaves a child, which this one is to take over.
+  void bequeath() {
+    std::vector<claim_item> items(1);
+    auto name = id();
+    auto spec = random_spec(name);
+    spec.append = false;
+    spec.start = fake_spec({}).start;
+    items[0].record.id = name;
+    items[0].record.spec
+      = std::make_shared<const child_spec>(with_defaults(std::move(spec)));
+    inner_->claim(testator_, items);
+    if (auto& x = items[0].record; !items[0].err) {
+      x.incarnation = incarnations_[name] + 1;
+      x.restart_count = x.incarnation - 1;
+      incarnations_[name] = x.incarnation;
+      erased_.erase(name);
+      release(x);
+      put_item item{items[0].row, &x};
+      inner_->put(testator_, {&item, 1});
+    }
+    // Whether or not there is something to take over.
+    engine_->take_over({name, id()});
   }
 
   /// Events that come late must do nothing.
@@ -430,9 +457,37 @@ private:
             "the gauge of children is not 0 in the end");
   }
 
+  /// Stands for a director that dies.
+  class testator final : public table_client {
+  public:
+    explicit testator(const caf::actor& self) : address_(self.address()) {
+      // nop
+    }
+
+    const caf::actor_addr& address() const noexcept override {
+      return address_;
+    }
+
+    void completed(uint64_t, caf::error, std::vector<claim_item>) override {
+      throw violation{"a list table announces a write"};
+    }
+
+    void take_over(std::vector<child_id>) override {
+      throw violation{"a list table knows no failover"};
+    }
+
+    void failed(caf::error) override {
+      // nop
+    }
+
+  private:
+    caf::actor_addr address_;
+  };
+
   std::mt19937_64 random_;
   bool verbose_;
   fake_world world_;
+  testator testator_{world_.make_actor()};
   std::shared_ptr<list_table> inner_;
   std::shared_ptr<director::test::slow_table> slow_;
   std::map<child_id, uint64_t> incarnations_;

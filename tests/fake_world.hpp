@@ -189,6 +189,10 @@ public:
     eng->write_completed(ticket, std::move(err), std::move(items));
   }
 
+  void take_over(std::vector<director::child_id> ids) override {
+    eng->take_over(std::move(ids));
+  }
+
   void failed(caf::error reason) override {
     eng->table_failed(std::move(reason));
   }

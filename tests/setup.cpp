@@ -5,10 +5,13 @@
 
 #include <caf/init_global_meta_objects.hpp>
 
+#include <director/ets/fwd.hpp>
+
 namespace fixture {
 
 void set_up() {
   caf::init_global_meta_objects<caf::id_block::director>();
+  caf::init_global_meta_objects<caf::id_block::director_ets>();
   caf::init_global_meta_objects<caf::id_block::director_test>();
   caf::core::init_global_meta_objects();
 }

@@ -54,6 +54,24 @@ using child_spec_ptr = std::shared_ptr<const child_spec>;
 struct child_record {
   child_id id;
 
+  /// The live actor; empty unless the child runs, is being terminated or is
+  /// unresponsive.
+  caf::actor handle;
+
+  child_status status = child_status::undefined;
+
+  /// For the use of the owner; means nothing to anybody else.
+  uint32_t slot = 0;
+
+  /// The director that manages this child, empty for nobody.
+  caf::actor_addr owner;
+
+  /// Grows at every start of this ID. Events of an older one are stale.
+  uint64_t incarnation = 0;
+
+  /// Starts after the first, failed ones included.
+  uint64_t restart_count = 0;
+
   /// The effective spec but for ID and own args, which stand here.
   child_spec_ptr spec;
 
@@ -64,26 +82,8 @@ struct child_record {
   /// default child spec, `nullptr` if it has nothing but ID and args.
   child_spec_ptr own;
 
-  /// The live actor; empty unless the child runs, is being terminated or is
-  /// unresponsive.
-  caf::actor handle;
-
   /// What the start function or the ready answer gave beside the handle.
   caf::message extra;
-
-  /// Starts after the first, failed ones included.
-  uint64_t restart_count = 0;
-
-  /// Grows at every start of this ID. Events of an older one are stale.
-  uint64_t incarnation = 0;
-
-  /// The director that manages this child, empty for nobody.
-  caf::actor_addr owner;
-
-  /// For the use of the owner; means nothing to anybody else.
-  uint32_t slot = 0;
-
-  child_status status = child_status::undefined;
 };
 
 /// @relates child_record
@@ -103,6 +103,8 @@ struct child_info {
   child_type type = child_type::worker;
   module_list modules;
   uint64_t restart_count = 0;
+  /// The director that manages the child, empty for nobody.
+  caf::actor_addr owner;
 };
 
 /// @relates child_info
@@ -112,7 +114,8 @@ bool inspect(Inspector& f, child_info& x) {
                             f.field("handle", x.handle),
                             f.field("type", x.type),
                             f.field("modules", x.modules),
-                            f.field("restart-count", x.restart_count));
+                            f.field("restart-count", x.restart_count),
+                            f.field("owner", x.owner));
 }
 
 /// One entry of `get_actors`.

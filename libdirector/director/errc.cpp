@@ -7,7 +7,7 @@ namespace director {
 
 namespace {
 
-constexpr std::array<std::string_view, 25> names = {
+constexpr std::array<std::string_view, 26> names = {
   "none",
   "invalid_child_spec",
   "already_started",
@@ -33,9 +33,10 @@ constexpr std::array<std::string_view, 25> names = {
   "undone",
   "table_failed",
   "table_closed",
+  "too_slow",
 };
 
-static_assert(names.size() == static_cast<size_t>(errc::table_closed) + 1);
+static_assert(names.size() == static_cast<size_t>(errc::too_slow) + 1);
 
 template <class T>
 const T* context_of(const caf::error& err) {

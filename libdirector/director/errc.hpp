@@ -71,6 +71,9 @@ enum class errc : uint8_t {
   table_failed,
   /// The table was closed: directors using it end with this.
   table_closed,
+  /// A subscriber did not keep up with the changes of a table, which has
+  /// therefore ended its subscription.
+  too_slow,
 };
 
 /// @relates errc

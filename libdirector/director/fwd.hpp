@@ -77,6 +77,7 @@ using string_view = caf::string_view;
 
 struct down_event;
 struct table_event;
+struct takeover_event;
 struct turn_event;
 
 } // namespace detail
@@ -156,6 +157,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(director, DIRECTOR_TYPE_ID_BASE)
 
   CAF_ADD_TYPE_ID(director, (director::detail::down_event))
   CAF_ADD_TYPE_ID(director, (director::detail::table_event))
+  CAF_ADD_TYPE_ID(director, (director::detail::takeover_event))
   CAF_ADD_TYPE_ID(director, (director::detail::turn_event))
 
 CAF_END_TYPE_ID_BLOCK(director)

@@ -1,5 +1,11 @@
 #include "director/table.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 namespace director {
 
 table_client::~table_client() {
@@ -8,6 +14,10 @@ table_client::~table_client() {
 
 table::~table() {
   // nop
+}
+
+void table::abandon(table_client& client) {
+  detach(client);
 }
 
 size_t table::size() const {
@@ -44,7 +54,7 @@ std::vector<child_info> table::which_children() const {
   visit([&result](const child_record& x) {
     result.push_back(
       {x.id, x.status, x.handle, x.spec->type.value_or(child_type::worker),
-       x.spec->modules.value_or(module_list{}), x.restart_count});
+       x.spec->modules.value_or(module_list{}), x.restart_count, x.owner});
   });
   return result;
 }
@@ -59,6 +69,23 @@ caf::expected<uint64_t> table::get_restart_count(const child_id& id) const {
   if (auto record = find(id))
     return record->restart_count;
   return caf::make_error(errc::not_found);
+}
+
+std::string to_string(const table& x) {
+  auto rows = x.which_children();
+  std::sort(rows.begin(), rows.end(),
+            [](const child_info& a, const child_info& b) {
+              return a.id < b.id;
+            });
+  std::string result;
+  for (auto& row : rows)
+    fmt::format_to(std::back_inserter(result), "{}  {}  {}, {} restart{}, {}\n",
+                   to_string(row.id), to_string(row.type),
+                   to_string(row.status), row.restart_count,
+                   row.restart_count == 1 ? "" : "s",
+                   row.owner ? fmt::format("director {}", row.owner.id())
+                             : "no owner");
+  return result;
 }
 
 bool is_alive(const caf::actor& handle) noexcept {
@@ -78,16 +105,18 @@ void decide_claim(claim_item& item, const child_record* existing,
     item.record.owner = owner;
     return;
   }
-  if (existing->status == child_status::unresponsive
-      && is_alive(existing->handle)) {
-    item.err = caf::make_error(errc::unresponsive);
-  } else if (item.mode == claim_mode::fresh) {
-    item.err = is_alive(existing->handle)
-                 ? caf::make_error(errc::already_started, existing->handle)
-                 : caf::make_error(errc::already_present);
-  } else if (existing->owner) {
+  auto alive = is_alive(existing->handle);
+  auto stubborn = alive && existing->status == child_status::unresponsive;
+  if (item.mode != claim_mode::fresh && existing->owner)
     item.err = caf::make_error(errc::not_parent);
-  }
+  else if (stubborn)
+    item.err = caf::make_error(errc::unresponsive);
+  else if (item.mode != claim_mode::fresh && alive)
+    item.err = caf::make_error(errc::running);
+  else if (alive)
+    item.err = caf::make_error(errc::already_started, existing->handle);
+  else if (item.mode == claim_mode::fresh)
+    item.err = caf::make_error(errc::already_present);
   if (item.err)
     return;
   auto slot = item.record.slot;
@@ -103,23 +132,26 @@ void decide_claim(claim_item& item, const child_record* existing,
   item.record.handle = caf::actor{};
 }
 
-void overwrite(child_record& to, const child_record& from) {
+child_record overwrite(child_record& to, const child_record& from) {
+  child_record old;
   // Every copy of a shared part costs two atomic operations.
   if (to.spec != from.spec)
-    to.spec = from.spec;
+    old.spec = std::exchange(to.spec, from.spec);
   if (to.own != from.own)
-    to.own = from.own;
+    old.own = std::exchange(to.own, from.own);
   if (to.args.cptr() != from.args.cptr())
-    to.args = from.args;
+    old.args = std::exchange(to.args, from.args);
   if (to.extra.cptr() != from.extra.cptr())
-    to.extra = from.extra;
+    old.extra = std::exchange(to.extra, from.extra);
   if (to.owner != from.owner)
     to.owner = from.owner;
-  to.handle = from.handle;
+  if (to.handle != from.handle)
+    old.handle = std::exchange(to.handle, from.handle);
   to.restart_count = from.restart_count;
   to.incarnation = from.incarnation;
   to.slot = from.slot;
   to.status = from.status;
+  return old;
 }
 
 bool vanishes_on_detach(const child_record& x) noexcept {

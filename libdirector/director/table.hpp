@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -49,8 +50,8 @@ struct claim_item {
   bool fresh = false;
   /// Empty on success. `already_started` (with handle) or `already_present`
   /// for a known ID in mode `fresh`; `not_found` in mode `adopt`; `not_parent`
-  /// when the record belongs to another director; `unresponsive` while
-  /// its actor refuses to die.
+  /// when the record belongs to another director; `running` while the actor of
+  /// a record without owner lives, or `unresponsive` if it refuses to die.
   caf::error err;
 };
 
@@ -114,6 +115,11 @@ public:
   completed(uint64_t ticket, caf::error err, std::vector<claim_item> items)
     = 0;
 
+  /// Asks the director to adopt and start these children, whose director has
+  /// died. Only tables with failover call this. What the director does not
+  /// claim, because it ends for example, stays without owner.
+  virtual void take_over(std::vector<child_id> ids) = 0;
+
   /// Announces that the table is broken or closed. The director ends.
   virtual void failed(caf::error reason) = 0;
 };
@@ -145,7 +151,7 @@ public:
   virtual std::optional<child_record> find(const child_id& id) const = 0;
 
   /// Calls `fn` for each record, in no particular order. `fn` must not call
-  /// the table.
+  /// the table, nor wait for anybody: the owner of the record may be held up.
   virtual void
   visit(const std::function<void(const child_record&)>& fn) const = 0;
 
@@ -162,6 +168,11 @@ public:
   /// status `undefined`. Records with status `unresponsive` only lose their
   /// owner. Pending writes of `client` are forgotten.
   virtual void detach(table_client& client) = 0;
+
+  /// Takes leave of a director that dies without having ended, and whose
+  /// children have been killed but may live for another moment. A shared table
+  /// must not give their IDs away before they are gone. Default: `detach`.
+  virtual void abandon(table_client& client);
 
   /// Takes ownership of records, each by itself; at most one claimant wins a
   /// record. A pending claim moves `items` away and gives them back to
@@ -210,6 +221,11 @@ public:
 /// @relates table
 using table_ptr = std::shared_ptr<table>;
 
+/// Renders one line per record, ordered by ID: ID, type, status, restarts, and
+/// the director that owns it.
+/// @relates table
+std::string to_string(const table& x);
+
 /// Tells whether an actor has not ended yet, as far as can be known.
 /// @relates table
 bool is_alive(const caf::actor& handle) noexcept;
@@ -222,9 +238,11 @@ void decide_claim(claim_item& item, const child_record* existing,
                   const caf::actor_addr& owner);
 
 /// Overwrites a stored record with `from`, which has the same ID. Cheaper than
-/// an assignment when little has changed.
+/// an assignment when little has changed. Returns what was replaced: a table
+/// must not destroy that while it holds a lock, because the end of an actor or
+/// of a message runs code of the application.
 /// @relates table
-void overwrite(child_record& to, const child_record& from);
+child_record overwrite(child_record& to, const child_record& from);
 
 /// Tells whether `detach` erases a record (as opposed to releasing it).
 /// @relates table

@@ -30,6 +30,9 @@ caf::error fill(tree_node& node, caf::actor_system& system,
     return std::move(children.error());
   node.name = std::move(*name);
   for (auto& child : *children) {
+    // Directors that share a table list the children of each other, too.
+    if (child.owner != handle.address())
+      continue;
     auto& next = node.children.emplace_back();
     next.child = std::move(child);
     if (next.child.type == child_type::supervisor && next.child.handle) {

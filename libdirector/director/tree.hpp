@@ -25,9 +25,9 @@ struct tree_node {
 };
 
 /// Asks a director, and all directors among its children and theirs, for what
-/// they supervise. Blocks: not for event-based actors. A child of type
-/// supervisor that is no director, or does not answer in time, appears
-/// without children.
+/// they supervise. Records without owner appear nowhere. Blocks: not for
+/// event-based actors. A child of type supervisor that is no director, or does
+/// not answer in time, appears without children.
 /// @param timeout for each director.
 caf::expected<tree_node>
 get_tree(caf::actor_system& system, const director_actor& root,

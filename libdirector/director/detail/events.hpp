@@ -37,8 +37,14 @@ struct table_event {
   std::vector<claim_item> items;
 };
 
+/// Hands children over whose director has died.
+struct takeover_event {
+  std::vector<child_id> ids;
+};
+
 } // namespace director::detail
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::detail::down_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::detail::table_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::detail::takeover_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::detail::turn_event)

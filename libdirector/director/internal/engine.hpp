@@ -217,6 +217,10 @@ public:
 
   void table_failed(caf::error reason);
 
+  /// Adopts and starts children whose director has died, as far as nobody else
+  /// has done so. Waits until this director is up.
+  void take_over(std::vector<child_id> ids);
+
   void unexpected(std::string_view text);
 
   // -- tracing ----------------------------------------------------------------
@@ -323,7 +327,7 @@ private:
 
   /// Starts that belong together.
   struct batch {
-    enum class kind : uint8_t { one, many, init, adoption };
+    enum class kind : uint8_t { one, many, init, adoption, takeover };
     kind what = kind::one;
     request_id request = 0;
     bool all_or_nothing = false;
@@ -596,6 +600,8 @@ private:
   std::deque<std::variant<child_ref, batch*>> turns_;
   bool turn_pending_ = false;
 
+  /// Children to take over as soon as the director is up.
+  std::vector<child_id> offered_;
   std::vector<request_id> up_waiters_;
   std::vector<request_id> stop_waiters_;
   bool attached_ = false;

@@ -118,8 +118,6 @@ void engine::with_slot(request_id request, const child_id& id, F fn) {
     return reply(request, caf::make_error(errc::not_found));
   if (is_mine(*record))
     return fn(record->slot);
-  if (record->owner)
-    return reply(request, caf::make_error(errc::not_parent));
   std::vector<claim_item> items(1);
   items[0].record.id = id;
   items[0].record.slot = allocate();

@@ -35,7 +35,12 @@ void engine::claimed(batch& group, const std::vector<size_t>& places,
     }
     auto index = items[i].record.slot;
     if (take(items[i], err)) {
-      group.members[places[i]] = {index, slots_[index].order};
+      auto& x = slots_[index];
+      group.members[places[i]] = {index, x.order};
+      if (group.what == batch::kind::takeover) {
+        x.from = origin::plan;
+        x.since = world_.now();
+      }
       continue;
     }
     auto& outcome = group.outcomes[places[i]];
@@ -171,6 +176,9 @@ void engine::finish(batch& group) {
       up_ = true;
       for (auto request : std::exchange(up_waiters_, {}))
         reply(request, caf::unit);
+      take_over(std::exchange(offered_, {}));
+      break;
+    case batch::kind::takeover:
       break;
     case batch::kind::many:
       reply(done->request, std::move(first));
@@ -186,6 +194,25 @@ void engine::finish(batch& group) {
       else
         reply(done->request, std::move(first[0].value));
   }
+}
+
+void engine::take_over(std::vector<child_id> ids) {
+  if (ending_ || ids.empty())
+    return;
+  if (!up_) {
+    offered_.insert(offered_.end(), ids.begin(), ids.end());
+    return;
+  }
+  auto group = std::make_unique<batch>();
+  group->what = batch::kind::takeover;
+  std::vector<claim_item> items(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    group->outcomes.push_back({ids[i], {}, {}});
+    items[i].record.id = ids[i];
+    items[i].record.slot = allocate();
+    items[i].mode = claim_mode::adopt;
+  }
+  submit(std::move(group), std::move(items));
 }
 
 // -- one start ----------------------------------------------------------------

@@ -444,7 +444,7 @@ void engine::abandon() {
     uncount(x);
   }
   if (attached_) {
-    options_.table->detach(client_);
+    options_.table->abandon(client_);
     attached_ = false;
     if (options_.delete_table)
       options_.table->close();

@@ -1,23 +1,19 @@
 #include "director/internal/shell.hpp"
 
-#include <caf/actor_registry.hpp>
+#include "director/internal/names.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/sec.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
 #include <array>
-#include <mutex>
 #include <type_traits>
 #include <utility>
 
 namespace director::internal {
 
 namespace {
-
-/// Makes looking up and changing the holder of a name one step. The registry
-/// has no such operation.
-std::mutex registry_mutex;
 
 /// Sends an `down_event` when its host ends. Runs on the thread of the host.
 class exit_watch final : public caf::attachable {
@@ -89,7 +85,7 @@ void shell::on_exit() {
   // What was put off holds response promises, whose end answers the requests.
   put_off_.clear();
   promises_.clear();
-  release_name();
+  drop_name();
   keep_alive_ = nullptr;
 }
 
@@ -172,7 +168,7 @@ void shell::note_message(const char* what) {
 caf::behavior shell::make_behavior() {
   if (parent_)
     link_to(parent_);
-  if (auto err = claim_name())
+  if (auto err = take_name())
     engine_.stop(0, std::move(err));
   else
     engine_.init(arg_);
@@ -196,6 +192,9 @@ caf::behavior shell::make_behavior() {
           engine_.write_completed(x.ticket, std::move(x.err),
                                   std::move(x.items));
       });
+    },
+    [this](detail::takeover_event& x) {
+      event([this, x]() mutable { engine_.take_over(std::move(x.ids)); });
     },
     // -- reading
     [this](get_actor_atom, const child_id& id) {
@@ -384,29 +383,18 @@ caf::error shell::handle_unexpected(const caf::message& msg) {
   return caf::make_error(errc::unknown_request);
 }
 
-caf::error shell::claim_name() {
+caf::error shell::take_name() {
   if (registered_name_.empty())
     return {};
-  std::lock_guard guard{registry_mutex};
-  auto& registry = system().registry();
-  auto& name = registered_name_;
-  // The registry neither overwrites nor forgets the dead.
-  if (auto holder = registry.get<caf::actor>(name); holder && !alive(holder))
-    registry.erase(name);
-  registry.put(name, ctrl());
-  auto holder = registry.get<caf::actor>(name);
-  if (holder == this)
+  auto holder = claim_name(system(), registered_name_, ctrl());
+  if (holder == ctrl())
     return {};
-  return caf::make_error(errc::name_taken, holder);
+  return caf::make_error(errc::name_taken, caf::actor_cast<caf::actor>(holder));
 }
 
-void shell::release_name() {
-  if (registered_name_.empty())
-    return;
-  std::lock_guard guard{registry_mutex};
-  auto& registry = system().registry();
-  if (registry.get<caf::strong_actor_ptr>(registered_name_) == ctrl())
-    registry.erase(registered_name_);
+void shell::drop_name() {
+  if (!registered_name_.empty())
+    release_name(system(), registered_name_, ctrl());
   registered_name_.clear();
 }
 
@@ -551,7 +539,7 @@ shell::metrics& shell::instruments() {
 
 void shell::end(const caf::error& reason) {
   // Before anybody hears of the end and takes the name.
-  release_name();
+  drop_name();
   quit(reason);
 }
 
@@ -561,6 +549,11 @@ void shell::completed(uint64_t ticket, caf::error err,
                       std::vector<claim_item> items) {
   compat::send(caf::actor{this}, caf::message_priority::normal, nullptr,
                detail::table_event{ticket, std::move(err), std::move(items)});
+}
+
+void shell::take_over(std::vector<child_id> ids) {
+  compat::send(caf::actor{this}, caf::message_priority::normal, nullptr,
+               detail::takeover_event{std::move(ids)});
 }
 
 void shell::failed(caf::error reason) {

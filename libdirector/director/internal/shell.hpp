@@ -86,6 +86,8 @@ private:
   void completed(uint64_t ticket, caf::error err,
                  std::vector<claim_item> items) override;
 
+  void take_over(std::vector<child_id> ids) override;
+
   void failed(caf::error reason) override;
 
   // -- requests ---------------------------------------------------------------
@@ -113,9 +115,9 @@ private:
 
   caf::error handle_unexpected(const caf::message& msg);
 
-  caf::error claim_name();
+  caf::error take_name();
 
-  void release_name();
+  void drop_name();
 
   struct metrics {
     caf::telemetry::int_gauge* children;

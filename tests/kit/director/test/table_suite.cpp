@@ -45,6 +45,10 @@ public:
     changed_.notify_all();
   }
 
+  void take_over(std::vector<child_id>) override {
+    // What is offered stays without owner.
+  }
+
   void failed(caf::error reason) override {
     std::unique_lock guard{mutex_};
     failure_ = std::move(reason);

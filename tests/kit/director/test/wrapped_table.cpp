@@ -23,6 +23,10 @@ void wrapped_table::detach(table_client& client) {
   inner_->detach(client);
 }
 
+void wrapped_table::abandon(table_client& client) {
+  inner_->abandon(client);
+}
+
 write_result wrapped_table::claim(table_client& client,
                                   std::vector<claim_item>& items) {
   return inner_->claim(client, items);

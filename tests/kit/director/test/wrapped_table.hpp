@@ -24,6 +24,8 @@ public:
 
   void detach(table_client& client) override;
 
+  void abandon(table_client& client) override;
+
   write_result claim(table_client& client,
                      std::vector<claim_item>& items) override;
 

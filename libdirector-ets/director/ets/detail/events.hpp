@@ -1,0 +1,60 @@
+// What the actor behind a table is told. Public only because CAF must know the
+// types of all messages.
+
+#pragma once
+
+#include "director/ets/fwd.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/actor_addr.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace director::ets::detail {
+
+/// A child whose director has died.
+struct orphan {
+  uint32_t row;
+  uint64_t incarnation;
+  caf::actor handle;
+};
+
+/// Asks to kill children and to watch their end.
+struct orphans_event {
+  std::vector<orphan> orphans;
+};
+
+/// Announces that an orphan is gone.
+struct orphan_gone_event {
+  uint32_t row;
+  uint64_t incarnation;
+};
+
+/// Announces the end of a director.
+struct client_gone_event {
+  caf::actor_addr client;
+};
+
+/// Asks to look at the claims that wait for orphans.
+struct retry_event {};
+
+/// Asks to find directors for children that have none.
+struct assign_event {};
+
+/// Announces that there are changes.
+struct feed_event {};
+
+/// Announces that the table was closed.
+struct close_event {};
+
+} // namespace director::ets::detail
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::assign_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::client_gone_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::close_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::feed_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::orphan_gone_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::orphans_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::retry_event)

@@ -1,0 +1,198 @@
+#include "director/ets/internal/keeper.hpp"
+
+#include "director/internal/compat.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/sec.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace director::ets::internal {
+
+namespace compat = director::internal::compat;
+
+keeper::keeper(caf::actor_config& cfg, std::shared_ptr<shared_table> table)
+  : caf::event_based_actor(cfg),
+    table_(std::move(table)) {
+  // nop
+}
+
+keeper::~keeper() {
+  // nop
+}
+
+const char* keeper::name() const {
+  return "director.ets.table";
+}
+
+std::set<std::string> keeper::message_types() const {
+  return system().message_types<table_actor>();
+}
+
+caf::behavior keeper::make_behavior() {
+  return compat::make_behavior(
+    this,
+    [](caf::exit_msg&) {
+      // The table ends when it is closed, not before.
+    },
+    [](const caf::message&) { return caf::make_error(errc::unknown_request); },
+    // -- reading
+    [this](get_actor_atom, const child_id& id) -> caf::result<caf::actor> {
+      return table_->get_actor(id);
+    },
+    [this](get_actors_atom) { return table_->get_actors(); },
+    [this](count_children_atom) { return table_->count_children(); },
+    [this](which_children_atom) { return table_->which_children(); },
+    [this](get_child_spec_atom, const child_id& id) -> caf::result<child_spec> {
+      return table_->get_child_spec(id);
+    },
+    [this](get_restart_count_atom, const child_id& id)
+      -> caf::result<uint64_t> { return table_->get_restart_count(id); },
+    [this](get_name_atom) { return table_->name(); },
+    // -- subscribers
+    [this](subscribe_atom, const caf::actor& subscriber,
+           const change_filter& filter) {
+      table_->subscribe(subscriber, filter);
+    },
+    [this](unsubscribe_atom, const caf::actor& subscriber) {
+      table_->unsubscribe(subscriber);
+    },
+    [this](detail::feed_event) { distribute(); },
+    // -- directors and their children
+    [this](const detail::client_gone_event& x) { table_->abandon(x.client); },
+    [this](const detail::orphans_event& x) { watch(x.orphans); },
+    [this](const detail::orphan_gone_event& x) {
+      table_->bury(x);
+      table_->retry();
+      table_->assign();
+    },
+    [this](detail::retry_event) { table_->retry(); },
+    [this](detail::assign_event) { table_->assign(); },
+    // -- the end
+    [this](detail::close_event) {
+      distribute();
+      for (auto& x : std::exchange(listeners_, {}))
+        dismiss(x, caf::make_error(errc::table_closed));
+      quit(caf::exit_reason::normal);
+    });
+}
+
+// -- orphans ------------------------------------------------------------------
+
+void keeper::watch(const std::vector<detail::orphan>& orphans) {
+  std::vector<detail::orphan_gone_event> late;
+  for (auto& x : orphans) {
+    detail::orphan_gone_event gone{x.row, x.incarnation};
+    x.handle->attach_functor([self = address(), gone] {
+      if (auto to = caf::actor_cast<caf::actor>(self))
+        compat::send(to, caf::message_priority::normal, nullptr, gone);
+    });
+    compat::send(x.handle, caf::message_priority::high, context(),
+                 caf::exit_msg{address(), caf::exit_reason::kill});
+    late.push_back(gone);
+  }
+  auto grace = table_->options().kill_grace;
+  if (grace == caf::infinite)
+    return;
+  run_delayed(grace, [this, late = std::move(late)] { give_up(late); });
+}
+
+void keeper::give_up(const std::vector<detail::orphan_gone_event>& late) {
+  auto label = "table " + table_->name();
+  for (auto& x : late) {
+    auto record = table_->give_up(x);
+    auto& sink = table_->options().sink;
+    if (!record || !sink)
+      continue;
+    caf::message no_state;
+    sink({report_kind::shutdown_error, severity::error, report_detail::brief,
+          label, &*record, caf::make_error(errc::unresponsive),
+          "its director has died", no_state});
+  }
+  table_->retry();
+}
+
+// -- listeners ----------------------------------------------------------------
+
+void keeper::distribute() {
+  auto overrun = false;
+  for (auto& item : table_->feed(overrun)) {
+    if (auto* x = std::get_if<change>(&item))
+      offer(*x);
+    else if (auto* wish = std::get_if<subscription>(&item))
+      add(*wish);
+    else
+      remove(std::get<unsubscription>(item).subscriber);
+  }
+  auto limit = table_->options().max_backlog;
+  std::erase_if(listeners_, [&](listener& x) {
+    if (overrun || x.waiting.size() > limit) {
+      dismiss(x, caf::make_error(errc::too_slow));
+      return true;
+    }
+    return !flush(x);
+  });
+}
+
+void keeper::add(const subscription& wish) {
+  remove(wish.subscriber);
+  listeners_.push_back({wish, {}, false, ++last_number_});
+}
+
+void keeper::remove(const caf::actor_addr& subscriber) {
+  auto count = std::erase_if(listeners_, [&](const listener& x) {
+    return x.wish.subscriber == subscriber;
+  });
+  if (count > 0)
+    table_->lost_subscriber();
+}
+
+void keeper::offer(const change& x) {
+  for (auto& to : listeners_)
+    if (matches(to.wish.filter, x))
+      to.waiting.push_back(x);
+}
+
+bool keeper::flush(listener& to) {
+  auto subscriber = caf::actor_cast<caf::actor>(to.wish.subscriber);
+  if (!is_alive(subscriber)) {
+    table_->lost_subscriber();
+    return false;
+  }
+  if (to.busy || to.waiting.empty())
+    return true;
+  to.busy = true;
+  compat::request(
+    this, subscriber, [this, number = to.number] { answered(number, {}); },
+    [this, number = to.number](const caf::error& err) {
+      answered(number, err);
+    },
+    std::exchange(to.waiting, {}));
+  return true;
+}
+
+void keeper::answered(uint64_t number, const caf::error& err) {
+  auto i = std::ranges::find(listeners_, number, &listener::number);
+  if (i == listeners_.end())
+    return;
+  i->busy = false;
+  // Any value will do as an answer.
+  if (err && err != caf::sec::unexpected_response) {
+    dismiss(*i, err);
+    listeners_.erase(i);
+  } else if (!flush(*i)) {
+    listeners_.erase(i);
+  }
+}
+
+void keeper::dismiss(const listener& x, const caf::error& reason) {
+  table_->lost_subscriber();
+  if (auto subscriber = caf::actor_cast<caf::actor>(x.wish.subscriber))
+    compat::send(subscriber, caf::message_priority::normal, context(),
+                 subscription_end{table_->name(), reason});
+}
+
+} // namespace director::ets::internal

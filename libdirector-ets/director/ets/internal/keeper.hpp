@@ -1,0 +1,75 @@
+// The actor behind a table.
+
+#pragma once
+
+#include "director/ets/internal/shared_table.hpp"
+
+#include <caf/event_based_actor.hpp>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace director::ets::internal {
+
+/// Watches the directors of a table and the children they leave behind, feeds
+/// subscribers, and answers readers on other nodes. Local readers and
+/// directors never wait for it.
+class keeper final : public caf::event_based_actor {
+public:
+  keeper(caf::actor_config& cfg, std::shared_ptr<shared_table> table);
+
+  ~keeper() override;
+
+  const char* name() const override;
+
+  std::set<std::string> message_types() const override;
+
+  const std::shared_ptr<shared_table>& table() const noexcept {
+    return table_;
+  }
+
+protected:
+  caf::behavior make_behavior() override;
+
+private:
+  /// Somebody who wants to know of changes.
+  struct listener {
+    subscription wish;
+    std::vector<change> waiting;
+    bool busy = false;
+    /// Tells answers to this subscription from those to an older one.
+    uint64_t number = 0;
+  };
+
+  // -- orphans ----------------------------------------------------------------
+
+  void watch(const std::vector<detail::orphan>& orphans);
+
+  void give_up(const std::vector<detail::orphan_gone_event>& late);
+
+  // -- listeners --------------------------------------------------------------
+
+  void distribute();
+
+  void add(const subscription& wish);
+
+  void remove(const caf::actor_addr& subscriber);
+
+  void offer(const change& x);
+
+  /// Sends what waits unless the listener is busy. Returns whether the listener
+  /// lives.
+  bool flush(listener& to);
+
+  void answered(uint64_t number, const caf::error& err);
+
+  void dismiss(const listener& x, const caf::error& reason);
+
+  std::shared_ptr<shared_table> table_;
+  std::vector<listener> listeners_;
+  uint64_t last_number_ = 0;
+};
+
+} // namespace director::ets::internal

@@ -1,0 +1,640 @@
+#include "director/ets/internal/shared_table.hpp"
+
+#include "director/internal/compat.hpp"
+#include "director/internal/names.hpp"
+
+#include <caf/actor_cast.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace director::ets::internal {
+
+namespace compat = director::internal::compat;
+
+namespace {
+
+/// Spreads threads over the parts of the counts.
+size_t tally_of_this_thread() {
+  static std::atomic<size_t> next = 0;
+  thread_local const auto result = next++;
+  return result;
+}
+
+bool runs(const child_record& x) {
+  return x.status == child_status::running;
+}
+
+bool is_supervisor(const child_record& x) {
+  return *x.spec->type == child_type::supervisor;
+}
+
+caf::error closed_error() {
+  return caf::make_error(errc::table_closed);
+}
+
+} // namespace
+
+shared_table::shared_table(caf::actor_system& system, std::string name,
+                           table_options options)
+  : system_(system),
+    name_(std::move(name)),
+    options_(std::move(options)) {
+  // nop
+}
+
+std::string shared_table::registered_name(const std::string& table_name) {
+  return "director.ets." + table_name;
+}
+
+table_actor shared_table::handle() const {
+  auto keeper = caf::actor_cast<caf::actor>(keeper_);
+  if (closed_ || !keeper)
+    return {};
+  return caf::actor_cast<table_actor>(keeper);
+}
+
+template <class Event>
+void shared_table::tell_keeper(Event event) const {
+  if (auto keeper = caf::actor_cast<caf::actor>(keeper_))
+    compat::send(keeper, caf::message_priority::normal, nullptr,
+                 std::move(event));
+}
+
+// -- reads --------------------------------------------------------------------
+
+std::optional<child_record> shared_table::find(const child_id& id) const {
+  std::optional<child_record> result;
+  store_.read(id, [&](const shared_record& x) { result = x.value; });
+  return result;
+}
+
+void shared_table::visit(
+  const std::function<void(const child_record&)>& fn) const {
+  store_.visit([&](const shared_record& x) { fn(x.value); });
+}
+
+child_counts shared_table::count_children() const {
+  int64_t specs = 0;
+  int64_t active = 0;
+  int64_t supervisors = 0;
+  for (auto& x : tallies_) {
+    specs += x.specs.load(std::memory_order_relaxed);
+    active += x.active.load(std::memory_order_relaxed);
+    supervisors += x.supervisors.load(std::memory_order_relaxed);
+  }
+  // Changes that are under way may have been seen by half.
+  specs = std::max<int64_t>(specs, 0);
+  auto within = [specs](int64_t x) {
+    return static_cast<uint64_t>(std::clamp<int64_t>(x, 0, specs));
+  };
+  return {static_cast<uint64_t>(specs), within(active), within(supervisors),
+          within(specs - supervisors)};
+}
+
+caf::expected<caf::actor> shared_table::get_actor(const child_id& id) const {
+  caf::actor handle;
+  auto status = child_status::undefined;
+  auto found = store_.read(id, [&](const shared_record& x) {
+    status = x.value.status;
+    if (status == child_status::running)
+      handle = x.value.handle;
+  });
+  if (!found)
+    return caf::make_error(errc::not_found);
+  switch (status) {
+    case child_status::running:
+      return handle;
+    case child_status::restarting:
+      return caf::make_error(errc::restarting);
+    default:
+      return caf::make_error(errc::undefined);
+  }
+}
+
+// -- directors ----------------------------------------------------------------
+
+shared_table::seat_ptr
+shared_table::find_seat(const table_client& client) const {
+  std::lock_guard guard{seats_mutex_};
+  auto i = seats_.find(&client);
+  return i != seats_.end() ? i->second : nullptr;
+}
+
+std::vector<shared_table::seat_ptr> shared_table::all_seats() const {
+  std::lock_guard guard{seats_mutex_};
+  std::vector<seat_ptr> result;
+  for (auto& [client, who] : seats_)
+    result.push_back(who);
+  return result;
+}
+
+caf::error shared_table::attach(table_client& client) {
+  auto who = std::make_shared<seat>();
+  who->client = &client;
+  who->address = client.address();
+  {
+    std::lock_guard guard{seats_mutex_};
+    if (closed_)
+      return closed_error();
+    seats_.emplace(&client, who);
+  }
+  if (auto self = caf::actor_cast<caf::actor>(client.address()))
+    self->attach_functor([keeper = keeper_, address = client.address()] {
+      if (auto to = caf::actor_cast<caf::actor>(keeper))
+        compat::send(to, caf::message_priority::normal, nullptr,
+                     detail::client_gone_event{address});
+    });
+  if (homeless_count_ > 0)
+    tell_keeper(detail::assign_event{});
+  return {};
+}
+
+void shared_table::detach(table_client& client) {
+  if (auto who = find_seat(client))
+    leave(who, false);
+}
+
+void shared_table::abandon(table_client& client) {
+  if (auto who = find_seat(client))
+    leave(who, true);
+}
+
+void shared_table::abandon(const caf::actor_addr& client) {
+  for (auto& who : all_seats())
+    if (who->address == client)
+      leave(who, true);
+}
+
+void shared_table::leave(const seat_ptr& who, bool died) {
+  std::vector<row_index> rows;
+  {
+    std::lock_guard guard{who->mutex};
+    if (who->client == nullptr)
+      return;
+    {
+      std::lock_guard seats{seats_mutex_};
+      seats_.erase(who->client);
+    }
+    who->client = nullptr;
+    rows.swap(who->rows);
+  }
+  std::vector<child_record> garbage;
+  std::vector<detail::orphan> orphans;
+  for (auto row : rows)
+    settle(row, died, garbage, orphans);
+  if (!orphans.empty())
+    tell_keeper(detail::orphans_event{std::move(orphans)});
+  auto waiting = false;
+  {
+    std::lock_guard guard{parked_mutex_};
+    std::erase_if(parked_, [&](const parked_claim& x) { return x.who == who; });
+    waiting = !parked_.empty();
+  }
+  if (waiting)
+    tell_keeper(detail::retry_event{});
+  if (homeless_count_ == 0)
+    return;
+  {
+    std::lock_guard guard{homeless_mutex_};
+    for (auto& [id, asked] : homeless_)
+      if (asked == who)
+        asked = nullptr;
+  }
+  tell_keeper(detail::assign_event{});
+}
+
+void shared_table::settle(row_index row, bool died,
+                          std::vector<child_record>& garbage,
+                          std::vector<detail::orphan>& orphans) {
+  auto id = id_at(row);
+  if (!id)
+    return;
+  store_.update(*id, [&](store_type::entry& entry) {
+    if (entry.row() != row)
+      return;
+    auto wanted = false;
+    auto gone = true;
+    store_.change(row, [&](shared_record& x) {
+      auto& record = x.value;
+      wanted = died && options_.failover
+               && (runs(record) || record.status == child_status::restarting);
+      gone = !died || closed_ || record.status == child_status::unresponsive
+             || !is_alive(record.handle);
+      if (gone)
+        return;
+      x.orphan = true;
+      x.wanted = wanted;
+      orphans.push_back({row, record.incarnation, record.handle});
+      auto next = record;
+      next.owner = caf::actor_addr{};
+      next.status = child_status::terminating;
+      note(record, next);
+      garbage.push_back(overwrite(record, next));
+    });
+    if (gone)
+      release_row(entry, wanted, garbage);
+  });
+}
+
+void shared_table::release_row(store_type::entry& entry, bool wanted,
+                               std::vector<child_record>& garbage) {
+  auto vanishes = false;
+  store_.change(entry.row(), [&](shared_record& x) {
+    auto& record = x.value;
+    vanishes = vanishes_on_detach(record);
+    if (vanishes)
+      return note_remove(record);
+    x.orphan = false;
+    x.wanted = false;
+    auto next = record;
+    release(next);
+    note(record, next);
+    garbage.push_back(overwrite(record, next));
+    if (!wanted)
+      return;
+    std::lock_guard guard{homeless_mutex_};
+    homeless_.emplace(record.id, nullptr);
+    homeless_count_ = homeless_.size();
+  });
+  if (vanishes)
+    garbage.push_back(entry.remove().value);
+}
+
+std::optional<child_id> shared_table::id_at(row_index row) {
+  std::optional<child_id> result;
+  store_.change(row, [&](shared_record& x) { result = x.value.id; });
+  return result;
+}
+
+// -- orphans ------------------------------------------------------------------
+
+void shared_table::bury(const detail::orphan_gone_event& orphan) {
+  auto id = id_at(orphan.row);
+  if (!id)
+    return;
+  std::vector<child_record> garbage;
+  store_.update(*id, [&](store_type::entry& entry) {
+    if (entry.row() != orphan.row)
+      return;
+    auto mine = false;
+    auto wanted = false;
+    store_.change(orphan.row, [&](shared_record& x) {
+      mine = x.orphan && x.value.incarnation == orphan.incarnation;
+      wanted = x.wanted;
+      if (mine)
+        x.value.status = child_status::terminating;
+    });
+    if (mine)
+      release_row(entry, wanted, garbage);
+  });
+}
+
+std::optional<child_record>
+shared_table::give_up(const detail::orphan_gone_event& orphan) {
+  std::optional<child_record> result;
+  store_.change(orphan.row, [&](shared_record& x) {
+    if (!x.orphan || x.value.incarnation != orphan.incarnation
+        || !is_alive(x.value.handle))
+      return;
+    x.value.status = child_status::unresponsive;
+    result = x.value;
+  });
+  return result;
+}
+
+void shared_table::assign() {
+  struct load {
+    seat_ptr who;
+    size_t children;
+    std::vector<child_id> offer;
+  };
+  std::vector<load> loads;
+  for (auto& who : all_seats()) {
+    std::lock_guard guard{who->mutex};
+    loads.push_back({who, who->rows.size(), {}});
+  }
+  if (loads.empty())
+    return;
+  {
+    std::lock_guard guard{homeless_mutex_};
+    for (auto& [id, asked] : homeless_)
+      for (auto& x : loads)
+        if (asked == x.who)
+          ++x.children;
+    for (auto& [id, asked] : homeless_) {
+      if (asked)
+        continue;
+      auto least = std::ranges::min_element(loads, {}, &load::children);
+      ++least->children;
+      least->offer.push_back(id);
+      asked = least->who;
+    }
+  }
+  for (auto& x : loads) {
+    if (x.offer.empty())
+      continue;
+    std::lock_guard guard{x.who->mutex};
+    // One that has left meanwhile gives its offers back.
+    if (x.who->client != nullptr)
+      x.who->client->take_over(std::move(x.offer));
+    else
+      tell_keeper(detail::assign_event{});
+  }
+}
+
+// -- claims -------------------------------------------------------------------
+
+bool shared_table::claim_one(seat& who, claim_item& item) {
+  auto blocked = false;
+  child_record garbage;
+  store_.update(item.record.id, [&](store_type::entry& entry) {
+    auto place = static_cast<uint32_t>(who.rows.size());
+    if (entry.row() == 0) {
+      decide_claim(item, nullptr, who.address);
+      if (item.err)
+        return;
+      note_insert(item.record);
+      item.row = entry.insert({item.record, place});
+      who.rows.push_back(entry.row());
+      return;
+    }
+    store_.change(entry.row(), [&](shared_record& x) {
+      auto& record = x.value;
+      auto stubborn = record.status == child_status::unresponsive
+                      && is_alive(record.handle);
+      // The end of a director may not have been noticed yet.
+      blocked = (x.orphan && !stubborn)
+                || (record.owner && record.owner != who.address
+                    && !is_alive(caf::actor_cast<caf::actor>(record.owner)));
+      if (blocked)
+        return;
+      decide_claim(item, &record, who.address);
+      if (item.err)
+        return;
+      note(record, item.record);
+      x.orphan = false;
+      x.wanted = false;
+      x.place = place;
+      item.row = entry.row();
+      garbage = overwrite(record, item.record);
+      who.rows.push_back(entry.row());
+    });
+  });
+  if (!blocked && !item.err && homeless_count_ > 0) {
+    std::lock_guard guard{homeless_mutex_};
+    homeless_.erase(item.record.id);
+    homeless_count_ = homeless_.size();
+  }
+  return !blocked;
+}
+
+write_result shared_table::claim(table_client& client,
+                                 std::vector<claim_item>& items) {
+  if (closed_)
+    return write_result::failed(closed_error());
+  auto who = find_seat(client);
+  if (!who)
+    return write_result::failed(caf::make_error(errc::not_parent));
+  std::vector<size_t> blocked;
+  {
+    std::lock_guard guard{who->mutex};
+    if (who->client == nullptr)
+      return write_result::failed(caf::make_error(errc::not_parent));
+    for (size_t i = 0; i < items.size(); ++i)
+      if (!claim_one(*who, items[i]))
+        blocked.push_back(i);
+  }
+  if (blocked.empty())
+    return write_result::done();
+  auto ticket = ++last_ticket_;
+  {
+    std::lock_guard guard{parked_mutex_};
+    if (closed_)
+      return write_result::failed(closed_error());
+    parked_.push_back({who, ticket, std::move(items), std::move(blocked)});
+  }
+  tell_keeper(detail::retry_event{});
+  return write_result::pending(ticket);
+}
+
+void shared_table::retry() {
+  // A claim may wait for a director whose end nobody has announced yet.
+  for (auto& who : all_seats())
+    if (!is_alive(caf::actor_cast<caf::actor>(who->address)))
+      leave(who, true);
+  std::vector<parked_claim> waiting;
+  {
+    std::lock_guard guard{parked_mutex_};
+    waiting.swap(parked_);
+  }
+  for (auto& x : waiting) {
+    std::lock_guard guard{x.who->mutex};
+    if (x.who->client == nullptr)
+      continue;
+    std::erase_if(x.blocked,
+                  [&](size_t i) { return claim_one(*x.who, x.items[i]); });
+    if (x.blocked.empty()) {
+      x.who->client->completed(x.ticket, {}, std::move(x.items));
+      continue;
+    }
+    std::lock_guard parked{parked_mutex_};
+    parked_.push_back(std::move(x));
+  }
+}
+
+// -- other writes -------------------------------------------------------------
+
+write_result shared_table::put(table_client& client,
+                               std::span<const put_item> items) {
+  if (closed_)
+    return write_result::failed(closed_error());
+  auto row_of = [](row_id x) {
+    return x <= UINT32_MAX ? static_cast<row_index>(x) : row_index{0};
+  };
+  auto not_mine = write_result::failed(caf::make_error(errc::not_parent));
+  if (items.size() > 1)
+    for (auto& item : items) {
+      auto mine = false;
+      store_.change(row_of(item.row), [&](shared_record& x) {
+        mine = x.value.owner == client.address();
+      });
+      if (!mine)
+        return not_mine;
+    }
+  for (auto& item : items) {
+    auto row = row_of(item.row);
+    auto mine = false;
+    child_record garbage;
+    if (!item.record->owner) {
+      if (auto who = find_seat(client)) {
+        std::lock_guard guard{who->mutex};
+        disown(*who, row);
+      }
+    }
+    store_.change(row, [&](shared_record& x) {
+      mine = x.value.owner == client.address();
+      if (!mine)
+        return;
+      note(x.value, *item.record);
+      garbage = overwrite(x.value, *item.record);
+    });
+    if (!mine)
+      return not_mine;
+  }
+  return write_result::done();
+}
+
+write_result shared_table::erase(table_client& client,
+                                 std::span<const row_id> rows) {
+  if (closed_)
+    return write_result::failed(closed_error());
+  auto who = find_seat(client);
+  std::vector<std::pair<row_index, child_id>> found;
+  for (auto row : rows) {
+    if (row <= UINT32_MAX)
+      store_.change(static_cast<row_index>(row), [&](shared_record& x) {
+        if (x.value.owner == client.address())
+          found.emplace_back(static_cast<row_index>(row), x.value.id);
+      });
+  }
+  if (!who || found.size() != rows.size())
+    return write_result::failed(caf::make_error(errc::not_parent));
+  std::vector<child_record> garbage;
+  std::lock_guard guard{who->mutex};
+  for (auto& [row, id] : found) {
+    disown(*who, row);
+    store_.update(id, [&, row = row](store_type::entry& entry) {
+      if (entry.row() != row)
+        return;
+      store_.change(row, [&](shared_record& x) { note_remove(x.value); });
+      garbage.push_back(entry.remove().value);
+    });
+  }
+  return write_result::done();
+}
+
+void shared_table::disown(seat& who, row_index row) {
+  auto place = who.rows.size();
+  store_.change(row, [&](shared_record& x) {
+    if (x.value.owner == who.address)
+      place = x.place;
+  });
+  if (place >= who.rows.size() || who.rows[place] != row)
+    return;
+  auto last = who.rows.back();
+  who.rows[place] = last;
+  who.rows.pop_back();
+  store_.change(last, [&](shared_record& x) {
+    x.place = static_cast<uint32_t>(place);
+  });
+}
+
+void shared_table::close() {
+  {
+    std::lock_guard guard{seats_mutex_};
+    if (closed_.exchange(true))
+      return;
+  }
+  if (auto keeper = caf::actor_cast<caf::strong_actor_ptr>(keeper_))
+    director::internal::release_name(system_, registered_name(name_), keeper);
+  std::vector<parked_claim> waiting;
+  {
+    std::lock_guard guard{parked_mutex_};
+    waiting.swap(parked_);
+  }
+  for (auto& x : waiting) {
+    std::lock_guard guard{x.who->mutex};
+    if (x.who->client != nullptr)
+      x.who->client->completed(x.ticket, closed_error(), std::move(x.items));
+  }
+  for (auto& who : all_seats()) {
+    std::lock_guard guard{who->mutex};
+    if (who->client != nullptr)
+      who->client->failed(closed_error());
+  }
+  tell_keeper(detail::close_event{});
+}
+
+// -- counts and changes -------------------------------------------------------
+
+void shared_table::count(const child_record& x, int64_t step) {
+  auto& counts = tallies_[tally_of_this_thread() % tallies_.size()];
+  counts.specs.fetch_add(step, std::memory_order_relaxed);
+  if (runs(x))
+    counts.active.fetch_add(step, std::memory_order_relaxed);
+  if (is_supervisor(x))
+    counts.supervisors.fetch_add(step, std::memory_order_relaxed);
+}
+
+void shared_table::note(const child_record& from, const child_record& to) {
+  auto& counts = tallies_[tally_of_this_thread() % tallies_.size()];
+  if (auto step = int{runs(to)} - int{runs(from)}; step != 0)
+    counts.active.fetch_add(step, std::memory_order_relaxed);
+  if (from.spec != to.spec) {
+    auto step = int{is_supervisor(to)} - int{is_supervisor(from)};
+    counts.supervisors.fetch_add(step, std::memory_order_relaxed);
+  }
+  if (watched())
+    each_change(from, to, [this](change x) { emit(std::move(x)); });
+}
+
+void shared_table::note_insert(const child_record& x) {
+  count(x, 1);
+  if (watched())
+    each_change({}, x, [this](change y) { emit(std::move(y)); });
+}
+
+void shared_table::note_remove(const child_record& x) {
+  count(x, -1);
+  if (!watched())
+    return;
+  change last{change_kind::deleted, x.id,    x.handle,
+              caf::actor_addr{},    x.owner, x.incarnation,
+              x.restart_count};
+  if (x.handle && !is_alive(x.handle)) {
+    auto exit = last;
+    exit.kind = change_kind::exited;
+    exit.owner = x.owner;
+    emit(std::move(exit));
+  }
+  emit(std::move(last));
+}
+
+void shared_table::emit(feed_item item) {
+  auto announce = false;
+  {
+    std::lock_guard guard{feed_mutex_};
+    auto is_change = std::holds_alternative<change>(item);
+    if (is_change && feed_.size() >= options_.max_backlog) {
+      overrun_ = true;
+      std::erase_if(feed_, [](const feed_item& x) {
+        return std::holds_alternative<change>(x);
+      });
+    }
+    if (!is_change || !overrun_)
+      feed_.push_back(std::move(item));
+    announce = !std::exchange(feed_announced_, true);
+  }
+  if (announce)
+    tell_keeper(detail::feed_event{});
+}
+
+std::vector<feed_item> shared_table::feed(bool& overrun) {
+  std::lock_guard guard{feed_mutex_};
+  feed_announced_ = false;
+  overrun = std::exchange(overrun_, false);
+  return std::exchange(feed_, {});
+}
+
+void shared_table::subscribe(const caf::actor& subscriber,
+                             change_filter filter) {
+  subscribers_.fetch_add(1, std::memory_order_relaxed);
+  emit(subscription{subscriber.address(), std::move(filter)});
+}
+
+void shared_table::unsubscribe(const caf::actor& subscriber) {
+  emit(unsubscription{subscriber.address()});
+}
+
+} // namespace director::ets::internal

@@ -1,0 +1,234 @@
+// The storage of a table and its rules.
+
+#pragma once
+
+#include "director/ets/detail/events.hpp"
+#include "director/ets/internal/store.hpp"
+#include "director/ets/table.hpp"
+
+#include <caf/actor_addr.hpp>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace director::ets::internal {
+
+/// A child record with what the table itself needs.
+struct shared_record {
+  child_record value;
+  /// Position among the rows of the owner.
+  uint32_t place = 0;
+  /// Whether the owner has died, and the actor is yet to follow.
+  bool orphan = false;
+  /// Whether an orphan is to be started by another director.
+  bool wanted = false;
+};
+
+struct id_of {
+  const child_id& operator()(const shared_record& x) const noexcept {
+    return x.value.id;
+  }
+};
+
+/// Asks for the changes from here on.
+struct subscription {
+  caf::actor_addr subscriber;
+  change_filter filter;
+};
+
+/// Asks for no more changes.
+struct unsubscription {
+  caf::actor_addr subscriber;
+};
+
+/// What the actor behind the table passes on, in order.
+using feed_item = std::variant<change, subscription, unsubscription>;
+
+/// What every thread may call. The order of locks: seat, then shard, then row,
+/// then the lists of feed, parked claims and homeless children.
+class shared_table final : public table {
+public:
+  shared_table(caf::actor_system& system, std::string name,
+               table_options options);
+
+  /// Introduces the actor behind the table. Comes before anything else.
+  void keeper(const caf::actor& x) {
+    keeper_ = x.address();
+  }
+
+  const table_options& options() const noexcept {
+    return options_;
+  }
+
+  // -- table ------------------------------------------------------------------
+
+  const std::string& name() const noexcept override {
+    return name_;
+  }
+
+  table_actor handle() const override;
+
+  void subscribe(const caf::actor& subscriber, change_filter filter) override;
+
+  void unsubscribe(const caf::actor& subscriber) override;
+
+  std::optional<child_record> find(const child_id& id) const override;
+
+  void visit(const std::function<void(const child_record&)>& fn) const override;
+
+  child_counts count_children() const override;
+
+  caf::expected<caf::actor> get_actor(const child_id& id) const override;
+
+  caf::error attach(table_client& client) override;
+
+  void detach(table_client& client) override;
+
+  void abandon(table_client& client) override;
+
+  write_result claim(table_client& client,
+                     std::vector<claim_item>& items) override;
+
+  write_result put(table_client& client,
+                   std::span<const put_item> items) override;
+
+  write_result erase(table_client& client,
+                     std::span<const row_id> rows) override;
+
+  void close() override;
+
+  // -- for the actor behind the table -----------------------------------------
+
+  /// Returns the name under which the actor behind a table is registered.
+  static std::string registered_name(const std::string& table_name);
+
+  /// Abandons the director with this address, unless it has left.
+  void abandon(const caf::actor_addr& client);
+
+  /// An orphan is gone.
+  void bury(const detail::orphan_gone_event& x);
+
+  /// An orphan had time enough. Returns its record unless it is gone.
+  std::optional<child_record> give_up(const detail::orphan_gone_event& x);
+
+  /// Tries claims again that had to wait for orphans.
+  void retry();
+
+  /// Offers children that have no director to those that are there.
+  void assign();
+
+  /// Takes what has gathered since the last call.
+  /// @param overrun whether changes were lost because there were too many.
+  std::vector<feed_item> feed(bool& overrun);
+
+  /// Notes that a subscription has ended.
+  void lost_subscriber() {
+    subscribers_.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+private:
+  using store_type = store<shared_record, id_of, std::hash<child_id>>;
+
+  /// A director that uses the table.
+  struct seat {
+    std::mutex mutex;
+    /// Is `nullptr` once the director has left.
+    table_client* client = nullptr;
+    caf::actor_addr address;
+    std::vector<row_index> rows;
+  };
+
+  using seat_ptr = std::shared_ptr<seat>;
+
+  /// A claim that waits for orphans.
+  struct parked_claim {
+    seat_ptr who;
+    uint64_t ticket;
+    std::vector<claim_item> items;
+    std::vector<size_t> blocked;
+  };
+
+  /// Part of the counts; their sum is what counts.
+  struct alignas(64) tally {
+    std::atomic<int64_t> specs = 0;
+    std::atomic<int64_t> active = 0;
+    std::atomic<int64_t> supervisors = 0;
+  };
+
+  seat_ptr find_seat(const table_client& client) const;
+
+  std::vector<seat_ptr> all_seats() const;
+
+  /// Settles the records of a director that leaves.
+  void leave(const seat_ptr& who, bool died);
+
+  /// Settles one record. What is to be destroyed goes to `garbage`.
+  void settle(row_index row, bool died, std::vector<child_record>& garbage,
+              std::vector<detail::orphan>& orphans);
+
+  /// Removes or releases the record of a child that is gone.
+  /// @param wanted whether another director is to start it.
+  void release_row(store_type::entry& entry, bool wanted,
+                   std::vector<child_record>& garbage);
+
+  /// Returns whether there is an answer already.
+  bool claim_one(seat& who, claim_item& item);
+
+  /// Takes a row off the list of its owner.
+  void disown(seat& who, row_index row);
+
+  std::optional<child_id> id_at(row_index row);
+
+  void count(const child_record& x, int64_t step);
+
+  /// Keeps counts and subscribers up to date; comes before the change.
+  void note(const child_record& from, const child_record& to);
+
+  void note_insert(const child_record& x);
+
+  void note_remove(const child_record& x);
+
+  bool watched() const noexcept {
+    return subscribers_.load(std::memory_order_relaxed) > 0;
+  }
+
+  void emit(feed_item item);
+
+  template <class Event>
+  void tell_keeper(Event event) const;
+
+  caf::actor_system& system_;
+  std::string name_;
+  table_options options_;
+  caf::actor_addr keeper_;
+  store_type store_;
+  std::array<tally, 16> tallies_;
+  std::atomic<bool> closed_ = false;
+
+  mutable std::mutex seats_mutex_;
+  std::unordered_map<const table_client*, seat_ptr> seats_;
+
+  std::mutex parked_mutex_;
+  std::vector<parked_claim> parked_;
+  std::atomic<uint64_t> last_ticket_ = 0;
+
+  /// Children to be started by another director, with the one that was asked
+  /// to do so, if any.
+  std::mutex homeless_mutex_;
+  std::unordered_map<child_id, seat_ptr> homeless_;
+  std::atomic<size_t> homeless_count_ = 0;
+
+  std::atomic<size_t> subscribers_ = 0;
+  std::mutex feed_mutex_;
+  std::vector<feed_item> feed_;
+  bool feed_announced_ = false;
+  bool overrun_ = false;
+};
+
+} // namespace director::ets::internal
