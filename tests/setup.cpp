@@ -5,7 +5,7 @@
 
 #include <caf/init_global_meta_objects.hpp>
 
-#include <director/ets/fwd.hpp>
+#include <director/ets/table.hpp>
 
 namespace fixture {
 

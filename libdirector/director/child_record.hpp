@@ -104,7 +104,7 @@ struct child_info {
   module_list modules;
   uint64_t restart_count = 0;
   /// The director that manages the child, empty for nobody.
-  caf::actor_addr owner;
+  caf::actor_addr owner = {};
 };
 
 /// @relates child_info

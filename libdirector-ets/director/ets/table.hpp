@@ -4,6 +4,7 @@
 
 #include "director/defaults.hpp"
 #include "director/ets/change.hpp"
+#include "director/ets/detail/events.hpp"
 #include "director/ets/fwd.hpp"
 #include "director/messages.hpp"
 #include "director/report.hpp"

@@ -6,6 +6,7 @@
 #include <caf/actor_cast.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace director::ets::internal {
@@ -347,7 +348,9 @@ void shared_table::assign() {
 
 bool shared_table::claim_one(seat& who, claim_item& item) {
   auto blocked = false;
+  // Live on until all locks are free.
   child_record garbage;
+  caf::actor owner;
   store_.update(item.record.id, [&](store_type::entry& entry) {
     auto place = static_cast<uint32_t>(who.rows.size());
     if (entry.row() == 0) {
@@ -364,9 +367,10 @@ bool shared_table::claim_one(seat& who, claim_item& item) {
       auto stubborn = record.status == child_status::unresponsive
                       && is_alive(record.handle);
       // The end of a director may not have been noticed yet.
-      blocked = (x.orphan && !stubborn)
-                || (record.owner && record.owner != who.address
-                    && !is_alive(caf::actor_cast<caf::actor>(record.owner)));
+      auto foreign = record.owner && record.owner != who.address;
+      if (foreign)
+        owner = caf::actor_cast<caf::actor>(record.owner);
+      blocked = (x.orphan && !stubborn) || (foreign && !is_alive(owner));
       if (blocked)
         return;
       decide_claim(item, &record, who.address);
@@ -608,9 +612,12 @@ void shared_table::emit(feed_item item) {
     auto is_change = std::holds_alternative<change>(item);
     if (is_change && feed_.size() >= options_.max_backlog) {
       overrun_ = true;
-      std::erase_if(feed_, [](const feed_item& x) {
-        return std::holds_alternative<change>(x);
-      });
+      // Destroyed later, because whoever emits holds locks.
+      lost_.swap(feed_);
+      std::ranges::copy_if(lost_, std::back_inserter(feed_),
+                           [](const feed_item& x) {
+                             return !std::holds_alternative<change>(x);
+                           });
     }
     if (!is_change || !overrun_)
       feed_.push_back(std::move(item));
@@ -621,7 +628,9 @@ void shared_table::emit(feed_item item) {
 }
 
 std::vector<feed_item> shared_table::feed(bool& overrun) {
+  std::vector<feed_item> lost;
   std::lock_guard guard{feed_mutex_};
+  lost.swap(lost_);
   feed_announced_ = false;
   overrun = std::exchange(overrun_, false);
   return std::exchange(feed_, {});

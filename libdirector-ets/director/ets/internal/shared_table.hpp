@@ -227,6 +227,7 @@ private:
   std::atomic<size_t> subscribers_ = 0;
   std::mutex feed_mutex_;
   std::vector<feed_item> feed_;
+  std::vector<feed_item> lost_;
   bool feed_announced_ = false;
   bool overrun_ = false;
 };
