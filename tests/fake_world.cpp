@@ -1,5 +1,7 @@
 #include "fake_world.hpp"
 
+#include "catch.hpp"
+
 namespace fixture {
 
 namespace {
@@ -149,6 +151,141 @@ director::child_spec fake_spec(director::child_id id) {
   director::child_spec result;
   result.id = std::move(id);
   result.start = [] { return director::start_result::declined(); };
+  return result;
+}
+
+director::child_spec with_plan(director::child_id id,
+                               director::plan_function plan) {
+  auto result = fake_spec(std::move(id));
+  result.plan = std::move(plan);
+  return result;
+}
+
+director::plan_function after_a_while(caf::timespan interval) {
+  return [interval](director::exit_info&) {
+    return director::verdict::restart_after(interval);
+  };
+}
+
+rig::rig(director::table_ptr tab) : table(std::move(tab)) {
+  opts.kill_grace = std::chrono::seconds{2};
+  opts.seed = 1;
+  opts.sink = [this](const director::report& x) {
+    reports.push_back(
+      to_string(x.kind) + " " + to_string(x.level)
+      + (x.child != nullptr ? " " + to_string(x.child->id) : ""));
+  };
+  world.on_start = [this](fake_world&, const director::child_record& x) {
+    return next(x);
+  };
+}
+
+rig& rig::up(std::vector<director::child_spec> children) {
+  first.children = std::move(children);
+  opts.table = table;
+  hooks.init = [this](const caf::message&) { return first; };
+  eng = std::make_unique<engine>(world, world, hooks, opts);
+  world.eng = eng.get();
+  up_request = world.next_request();
+  eng->init({});
+  eng->await_up(up_request);
+  return *this;
+}
+
+director::start_result rig::next(const director::child_record& x) {
+  if (failing.contains(x.id))
+    return caf::make_error(caf::sec::runtime_error, "no luck");
+  auto handle = world.make_actor();
+  world.child(handle)->id = x.id;
+  if (slow.contains(x.id))
+    return director::start_result::starting(handle);
+  return handle;
+}
+
+request_id rig::start(director::child_spec spec) {
+  auto id = world.next_request();
+  eng->start_child(id, std::move(spec));
+  return id;
+}
+
+request_id rig::restart(const director::child_id& child) {
+  auto id = world.next_request();
+  eng->restart_child(id, child);
+  return id;
+}
+
+request_id rig::terminate(const director::child_id& child, bool erase) {
+  auto id = world.next_request();
+  eng->terminate_child(id, child, erase);
+  return id;
+}
+
+request_id rig::remove(const director::child_id& child) {
+  auto id = world.next_request();
+  eng->delete_child(id, child);
+  return id;
+}
+
+request_id rig::stop(caf::error reason) {
+  auto id = world.next_request();
+  eng->stop(id, std::move(reason));
+  return id;
+}
+
+bool rig::open(request_id id) {
+  return world.replies[id].empty();
+}
+
+bool rig::ok(request_id id) {
+  return world.reply_to(id) != nullptr && !world.error_of(id);
+}
+
+caf::error rig::error(request_id id) {
+  return world.error_of(id);
+}
+
+fake_child& rig::child(const director::child_id& id) {
+  auto* result = world.running(id);
+  if (result == nullptr)
+    FAIL("does not run: " << to_string(id));
+  return *result;
+}
+
+void rig::crash(const director::child_id& id) {
+  world.die(child(id), caf::sec::runtime_error);
+}
+
+void rig::die(const director::child_id& id) {
+  world.die(child(id), caf::exit_reason::user_shutdown);
+}
+
+std::string rig::asked(const std::vector<director::child_id>& ids) {
+  std::string result;
+  for (auto& id : ids)
+    if (auto* x = world.running(id); x != nullptr && x->shutdowns > 0)
+      result += to_string(id);
+  return result;
+}
+
+std::string rig::status(const director::child_id& id) {
+  auto record = table->find(id);
+  return record ? to_string(record->status) : "none";
+}
+
+uint64_t rig::restarts(const director::child_id& id) {
+  auto record = table->find(id);
+  return record ? record->restart_count : 9999;
+}
+
+uint64_t rig::starts(const director::child_id& id) {
+  return world.starts[id];
+}
+
+size_t rig::reported(const std::string& text) {
+  size_t result = 0;
+  for (auto& x : reports)
+    if (x.find(text) != std::string::npos)
+      ++result;
   return result;
 }
 

@@ -1,5 +1,5 @@
 // A world for engines: a manual clock, actors that do what they are told, and
-// a record of everything the engine did.
+// a record of everything the engine did. And an engine in it.
 
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <director/internal/engine.hpp>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -206,5 +207,73 @@ private:
 
 /// A spec with a start function that `fake_world` stands in for.
 director::child_spec fake_spec(director::child_id id);
+
+/// The same with a plan.
+director::child_spec with_plan(director::child_id id,
+                               director::plan_function plan);
+
+director::plan_function after_a_while(caf::timespan interval);
+
+/// An engine, its world and all it says.
+struct rig {
+  explicit rig(director::table_ptr tab
+               = std::make_shared<director::list_table>());
+
+  /// Brings the engine up.
+  rig& up(std::vector<director::child_spec> children = {});
+
+  director::start_result next(const director::child_record& x);
+
+  // -- requests ---------------------------------------------------------------
+
+  request_id start(director::child_spec spec);
+
+  request_id restart(const director::child_id& child);
+
+  request_id terminate(const director::child_id& child, bool erase = false);
+
+  request_id remove(const director::child_id& child);
+
+  request_id stop(caf::error reason = caf::exit_reason::user_shutdown);
+
+  // -- answers ----------------------------------------------------------------
+
+  bool open(request_id id);
+
+  bool ok(request_id id);
+
+  caf::error error(request_id id);
+
+  // -- children ---------------------------------------------------------------
+
+  /// Returns the live actor of a child or fails the test.
+  fake_child& child(const director::child_id& id);
+
+  void crash(const director::child_id& id);
+
+  void die(const director::child_id& id);
+
+  /// Names the live children that were asked to end, in the given order.
+  std::string asked(const std::vector<director::child_id>& ids);
+
+  std::string status(const director::child_id& id);
+
+  uint64_t restarts(const director::child_id& id);
+
+  uint64_t starts(const director::child_id& id);
+
+  size_t reported(const std::string& text);
+
+  fake_world world;
+  director::table_ptr table;
+  std::vector<std::string> reports;
+  std::set<director::child_id> failing;
+  std::set<director::child_id> slow;
+  director::director_options opts;
+  director::init_result first;
+  director::callbacks hooks;
+  std::unique_ptr<engine> eng;
+  request_id up_request = 0;
+};
 
 } // namespace fixture

@@ -10,11 +10,6 @@ using namespace fixture;
 
 namespace {
 
-std::string field_of(const caf::error& err) {
-  auto* where = get_spec_error(err);
-  return where != nullptr ? where->field : "";
-}
-
 bool has(const std::vector<child_info>& xs, const child_id& id,
          child_status status) {
   for (auto& x : xs)
@@ -240,8 +235,7 @@ TEST_CASE("names of the catalog work like callables", "[operations]") {
   CHECK(to_string(info[0].modules) == "[adder]");
   send_exit(handle, caf::sec::runtime_error);
   REQUIRE(w.log->await("plan ran"));
-  CHECK(w.eventually(
-    [&] { return error_of(dir.get_actor("named")) == errc::undefined; }));
+  CHECK(becomes(w, dir, "named", errc::undefined));
   CHECK(w.log->count("child=named") == 0);
 }
 
@@ -279,8 +273,7 @@ TEST_CASE("terminate_child cancels a scheduled restart", "[operations]") {
   spec.plan = plans::backoff({.min = 1h, .max = 1h, .jitter = 0});
   auto dir = w.start({spec});
   send(value_of(dir.get_actor("a")), crash_atom_v);
-  REQUIRE(w.eventually(
-    [&] { return error_of(dir.get_actor("a")) == errc::restarting; }));
+  REQUIRE(becomes(w, dir, "a", errc::restarting));
   CHECK(error_of(dir.restart_child("a")) == errc::restarting);
   CHECK(dir.delete_child("a") == errc::restarting);
   CHECK(error_of(dir.start_child(w.worker("a"))) == errc::already_present);
@@ -309,10 +302,7 @@ TEST_CASE("a running child moves from one director to another",
   CHECK(ask(*w.sys, handle) == 2);
   send(handle, crash_atom_v);
   REQUIRE(w.log->await("up a", 2));
-  CHECK(w.eventually([&] {
-    auto next = two.get_actor("a");
-    return next && *next != handle;
-  }));
+  await_actor(w, two, "a", handle);
   CHECK(value_of(one.count_children()).specs == 0);
   // What cannot be supervised.
   CHECK(w.gone(handle));
@@ -327,14 +317,10 @@ TEST_CASE("a running child moves from one director to another",
 TEST_CASE("start_children reports per child", "[operations]") {
   world w;
   auto dir = w.start({w.worker("old")});
-  auto broken = w.worker("broken");
-  broken.start = []() -> start_result {
-    return caf::make_error(caf::sec::bad_function_call);
-  };
   auto outcomes = value_of(dir.start_children({
     w.worker(1),
     w.worker("old"),
-    broken,
+    broken("broken"),
     {},
     w.worker(1),
     w.worker(2),
@@ -355,12 +341,8 @@ TEST_CASE("start_children reports per child", "[operations]") {
 TEST_CASE("start_children undoes everything if asked to", "[operations]") {
   world w;
   auto dir = w.start({w.worker("old")});
-  auto broken = w.worker("broken");
-  broken.start = []() -> start_result {
-    return caf::make_error(caf::sec::bad_function_call);
-  };
-  auto outcomes
-    = value_of(dir.start_children({w.worker(1), broken, w.worker(2)}, true));
+  auto outcomes = value_of(
+    dir.start_children({w.worker(1), broken("broken"), w.worker(2)}, true));
   REQUIRE(outcomes.size() == 3);
   CHECK(outcomes[0].err == errc::undone);
   CHECK(outcomes[1].err == errc::start_failed);
@@ -454,8 +436,7 @@ TEST_CASE("specs can be read, plans and log filters changed", "[operations]") {
     dir.change_log_filter("a", [](report&) { return report_detail::none; }));
   auto handle = value_of(dir.get_actor("a"));
   send(handle, crash_atom_v);
-  CHECK(w.eventually(
-    [&] { return error_of(dir.get_actor("a")) == errc::not_found; }));
+  CHECK(becomes(w, dir, "a", errc::not_found));
   CHECK(w.log->count("child_terminated") == 0);
 }
 

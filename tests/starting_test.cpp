@@ -1,110 +1,13 @@
-// How directors and their children come up, or fail to.
+// How directors come up, or fail to.
 
 #include "fixture.hpp"
 
 #include <caf/actor_registry.hpp>
 
-#include <atomic>
-#include <future>
-#include <sstream>
-
 using namespace director;
 using namespace fixture;
 
 namespace {
-
-using strings = std::vector<std::string>;
-
-/// Notes "end <label>" when the behavior that holds it goes. Nobody hears of
-/// the end of the actor before that.
-std::shared_ptr<void> farewell(journal_ptr log, std::string label) {
-  return {nullptr, [log = std::move(log), label = std::move(label)](void*) {
-            log->add("end " + label);
-          }};
-}
-
-/// Notes "up <id>" and "end <id>".
-child_spec noted(world& w, child_id id) {
-  auto label = to_string(id);
-  child_spec result;
-  result.id = std::move(id);
-  result.start = [log = w.log, label](caf::event_based_actor* self) {
-    log->add("up " + label);
-    auto end = farewell(log, label);
-    return caf::behavior{
-      [self, end](crash_atom, const caf::error& reason) { self->quit(reason); },
-      [](count_atom) { return int32_t{1}; },
-    };
-  };
-  return result;
-}
-
-/// A child whose start function fails.
-child_spec broken(child_id id) {
-  child_spec result;
-  result.id = std::move(id);
-  result.start = []() -> start_result {
-    return caf::make_error(caf::sec::bad_function_call);
-  };
-  return result;
-}
-
-/// A child that notes "up <id>" and leaves the answer to the ready request to
-/// the test.
-struct slow_child {
-  explicit slow_child(world& w, child_id id,
-                      caf::timespan start_timeout = patience)
-    : log(w.log) {
-    auto label = to_string(id);
-    spec.id = std::move(id);
-    spec.await_ready = true;
-    spec.start_timeout = start_timeout;
-    spec.start = [log = w.log, label,
-                  handle = handle](caf::event_based_actor* self) {
-      log->add("up " + label);
-      auto end = farewell(log, label);
-      auto promise = std::make_shared<caf::response_promise>();
-      return caf::behavior{
-        [=](ready_atom) -> caf::result<int32_t> {
-          *promise = self->make_response_promise();
-          *handle = caf::actor{self};
-          log->add("asked " + label);
-          return caf::delegated<int32_t>{};
-        },
-        [=](count_atom) {
-          log->add("ready " + label);
-          promise->deliver(int32_t{42});
-        },
-        [=](crash_atom, const caf::error& reason) {
-          std::ignore = end;
-          self->quit(reason);
-        },
-      };
-    };
-  }
-
-  /// Waits for the ready request.
-  caf::actor asked() {
-    if (!log->await("asked " + to_string(spec.id)))
-      FAIL("no ready request");
-    return std::exchange(*handle, {});
-  }
-
-  journal_ptr log;
-  std::shared_ptr<caf::actor> handle = std::make_shared<caf::actor>();
-  child_spec spec;
-};
-
-/// Returns those lines of the journal that start with one of the words.
-strings lines(const world& w, const strings& words) {
-  strings result;
-  std::istringstream in{w.log->all()};
-  for (std::string line; std::getline(in, line);)
-    for (auto& word : words)
-      if (line.compare(0, word.size(), word) == 0)
-        result.push_back(line);
-  return result;
-}
 
 /// Fails to start a director and returns the error.
 caf::error failure(world& w, callbacks hooks,
@@ -116,35 +19,11 @@ caf::error failure(world& w, callbacks hooks,
   return result.error();
 }
 
-callbacks init_with(std::function<init_result(const caf::message&)> init) {
-  callbacks result;
-  result.init = std::move(init);
-  return result;
-}
-
 caf::actor registered(world& w, const std::string& name) {
   return w.sys->registry().get<caf::actor>(name);
 }
 
-client inner(world& w, const caf::actor& handle) {
-  return {*w.sys, caf::actor_cast<director_actor>(handle), patience};
-}
-
-child_spec nested_spec(child_id id, callbacks hooks, director_options options) {
-  child_spec result;
-  result.id = std::move(id);
-  result.start = nested(std::move(hooks), std::move(options));
-  result.type = child_type::supervisor;
-  return result;
-}
-
-bool is_open(std::future<caf::expected<started>>& x) {
-  return x.wait_for(0s) != std::future_status::ready;
-}
-
 } // namespace
-
-// -- directors ----------------------------------------------------------------
 
 TEST_CASE("start returns a handle when all children run", "[starting]") {
   world w;
@@ -278,8 +157,7 @@ TEST_CASE("spawn returns at once and the director tells the outcome",
                  spawn(*w.sys, fixed({.children = {b.spec, broken("c")}}),
                        w.options()),
                  patience};
-  auto outcome = std::async(std::launch::async,
-                            [&] { return failing.await_ready(); });
+  auto outcome = in_background([&] { return failing.await_ready(); });
   send(b.asked(), count_atom_v);
   // Is lost if the request comes too late.
   auto err = outcome.get();
@@ -331,293 +209,30 @@ TEST_CASE("a registered name belongs to one live director", "[starting]") {
   CHECK(w.eventually([&] { return !registered(w, "only-one"); }));
 }
 
-// -- children that say when they are ready ------------------------------------
-
-TEST_CASE("the answer of a child that is ready is its extra value",
-          "[starting]") {
+TEST_CASE("a start that fails or is declined at once says so", "[starting]") {
+  // Such a director may be gone before anybody asks it for the outcome.
   world w;
-  auto dir = w.start();
-  auto start = [&](auto on_ready) {
-    child_spec spec;
-    spec.id = 1;
-    spec.await_ready = true;
-    spec.start = [on_ready](caf::event_based_actor*) {
-      return caf::behavior{on_ready};
-    };
-    auto result = value_of(dir.start_child(spec));
-    CHECK(value_of(dir.get_actor(1)) == result.handle);
-    CHECK_FALSE(dir.terminate_and_delete_child(1));
-    return result.extra;
+  callbacks failing;
+  failing.init = [](const caf::message&) {
+    return init_result::stop(caf::sec::bad_function_call);
   };
-  auto number = start([](ready_atom) { return int32_t{42}; });
-  REQUIRE(number.match_elements<int32_t>());
-  CHECK(number.get_as<int32_t>(0) == 42);
-  auto text = start([](ready_atom) { return std::string{"hello"}; });
-  REQUIRE(text.match_elements<std::string>());
-  CHECK(text.get_as<std::string>(0) == "hello");
-  CHECK(start([](ready_atom) {}).empty());
-  auto two = start([](ready_atom) {
-    return caf::result<int32_t, std::string>{int32_t{1}, std::string{"x"}};
-  });
-  CHECK(two.match_elements<int32_t, std::string>());
-}
-
-TEST_CASE("start_child waits until the child is ready", "[starting]") {
-  world w;
-  auto dir = w.start({noted(w, "b")});
-  slow_child a{w, "a"};
-  auto outcome = std::async(std::launch::async,
-                            [&] { return dir.start_child(a.spec); });
-  auto handle = a.asked();
-  // Others are served meanwhile.
-  CHECK(value_of(dir.count_children()) == child_counts{2, 1, 0, 2});
-  CHECK(error_of(dir.get_actor("a")) == errc::restarting);
-  CHECK(error_of(dir.restart_child("a")) == errc::restarting);
-  CHECK(dir.delete_child("a") == errc::restarting);
-  CHECK(error_of(dir.start_child(noted(w, "a"))) == errc::already_present);
-  CHECK_FALSE(dir.terminate_child("b"));
-  CHECK(value_of(dir.start_child(noted(w, "c"))).handle);
-  CHECK(is_open(outcome));
-  send(handle, count_atom_v);
-  auto result = value_of(outcome.get());
-  CHECK(result.handle == handle);
-  REQUIRE(result.extra.match_elements<int32_t>());
-  CHECK(result.extra.get_as<int32_t>(0) == 42);
-  CHECK(value_of(dir.get_actor("a")) == handle);
-  // A restart waits, too.
-  CHECK_FALSE(dir.terminate_child("a"));
-  auto again = std::async(std::launch::async,
-                          [&] { return dir.restart_child("a"); });
-  REQUIRE(w.log->await("asked a", 2));
-  CHECK(is_open(again));
-  send(a.asked(), count_atom_v);
-  CHECK(value_of(again.get()).handle != handle);
-}
-
-TEST_CASE("start_children waits until all children are ready", "[starting]") {
-  world w;
-  auto dir = w.start();
-  slow_child a{w, "a"};
-  slow_child b{w, "b"};
-  auto outcome = std::async(std::launch::async, [&] {
-    return dir.start_children({a.spec, noted(w, "x"), b.spec});
-  });
-  // Both are under way at the same time.
-  auto first = a.asked();
-  auto second = b.asked();
-  CHECK(outcome.wait_for(0s) != std::future_status::ready);
-  send(second, count_atom_v);
-  send(first, crash_atom_v, caf::make_error(caf::sec::bad_function_call));
-  auto all = value_of(outcome.get());
-  REQUIRE(all.size() == 3);
-  CHECK(all[0].err == errc::start_failed);
-  CHECK_FALSE(all[1].err);
-  CHECK_FALSE(all[2].err);
-  CHECK(all[2].value.handle == second);
-  CHECK(error_of(dir.get_actor("a")) == errc::not_found);
-}
-
-TEST_CASE("a child that is not ready fails its start", "[starting]") {
-  world w;
-  auto dir = w.start();
-  auto start = [&](child_id id, auto make_handler,
-                   caf::timespan timeout = patience) {
-    auto label = to_string(id);
-    auto ends = w.log->count("end " + label);
-    child_spec spec;
-    spec.id = id;
-    spec.await_ready = true;
-    spec.start_timeout = timeout;
-    spec.start = [log = w.log, label,
-                  make_handler](caf::event_based_actor* self) {
-      auto end = farewell(log, label);
-      return caf::behavior{make_handler(self), [end](int) {}};
-    };
-    auto err = error_of(dir.start_child(spec));
-    CHECK(error_of(dir.get_actor(id)) == errc::not_found);
-    CHECK(w.log->count("end " + label) == ends + 1);
-    return err;
-  };
-  auto refuses = start("refuses", [](caf::event_based_actor*) {
-    return [](ready_atom) -> caf::result<int32_t> {
-      return caf::make_error(caf::sec::bad_function_call);
-    };
-  });
-  CHECK(refuses == errc::start_failed);
-  CHECK(cause_of(refuses) == caf::sec::bad_function_call);
-  auto deaf = start("deaf",
-                    [](caf::event_based_actor*) { return [](float) {}; });
-  CHECK(deaf == errc::start_failed);
-  CHECK(cause_of(deaf) == caf::sec::unexpected_message);
-  auto keep = [](caf::event_based_actor* self) {
-    auto kept = std::make_shared<caf::response_promise>();
-    return [self, kept](ready_atom) -> caf::result<int32_t> {
-      *kept = self->make_response_promise();
-      return caf::delegated<int32_t>{};
-    };
-  };
-  auto before = std::chrono::steady_clock::now();
-  CHECK(start("silent", keep, 30ms) == errc::start_timeout);
-  CHECK(std::chrono::steady_clock::now() - before >= 30ms);
-  auto throws = start("throws", [](caf::event_based_actor*) {
-    return [](ready_atom) -> int32_t { throw std::runtime_error{"boo"}; };
-  });
-  CHECK(throws == errc::start_failed);
-  CHECK(cause_of(throws) == caf::sec::runtime_error);
-  CHECK(start("quits",
-              [](caf::event_based_actor* self) {
-                auto kept = std::make_shared<caf::response_promise>();
-                return [self, kept](ready_atom) -> caf::result<int32_t> {
-                  *kept = self->make_response_promise();
-                  self->quit(caf::sec::bad_function_call);
-                  return caf::delegated<int32_t>{};
-                };
-              })
-        == errc::start_failed);
-  CHECK(value_of(dir.count_children()) == child_counts{});
-}
-
-TEST_CASE("a child that dies before it is ready has not started",
-          "[starting]") {
-  world w;
-  auto dir = w.start();
-  slow_child a{w, "a"};
-  for (size_t i = 1; i <= 20; ++i) {
-    auto outcome = std::async(std::launch::async,
-                              [&] { return dir.start_child(a.spec); });
-    REQUIRE(w.log->await("asked a", i));
-    send(a.asked(), crash_atom_v, caf::make_error(caf::sec::invalid_argument));
-    CHECK(error_of(outcome.get()) == errc::start_failed);
-    CHECK(error_of(dir.get_actor("a")) == errc::not_found);
+  callbacks declining;
+  declining.init = [](const caf::message&) { return init_result::ignore(); };
+  std::vector<caf::error> wrong;
+  for (int i = 0; i < 200; ++i) {
+    auto failed = error_of(director::start(*w.sys, failing, w.options()));
+    if (failed != caf::sec::bad_function_call)
+      wrong.push_back(failed);
+    auto declined = director::start(*w.sys, declining, w.options());
+    if (!declined)
+      wrong.push_back(declined.error());
+    else if (*declined)
+      wrong.push_back(caf::sec::runtime_error);
   }
-  child_spec early;
-  early.id = "early";
-  early.await_ready = true;
-  early.start = [](caf::event_based_actor* self) {
-    self->quit(caf::sec::invalid_argument);
-    return caf::behavior{[](ready_atom) {}};
-  };
-  for (int i = 0; i < 100; ++i) {
-    auto err = error_of(dir.start_child(early));
-    CHECK(err == errc::start_failed);
-    CHECK(cause_of(err) == caf::sec::invalid_argument);
-  }
+  CHECK(wrong.size() == 0);
+  if (!wrong.empty())
+    CHECK_FALSE(wrong[0]);
 }
-
-TEST_CASE("the exit reason of a child is why it did not start", "[starting]") {
-  // This child takes the pending answer to the ready request to its grave.
-  world w;
-  auto dir = w.start();
-  slow_child a{w, "a"};
-  auto outcome = std::async(std::launch::async,
-                            [&] { return dir.start_child(a.spec); });
-  send(a.asked(), crash_atom_v, caf::make_error(caf::sec::invalid_argument));
-  auto err = error_of(outcome.get());
-  CHECK(err == errc::start_failed);
-  CHECK(cause_of(err) == caf::sec::invalid_argument);
-}
-
-TEST_CASE("a start under way can be called off", "[starting]") {
-  world w;
-  auto dir = w.start();
-  slow_child a{w, "a"};
-  auto outcome = std::async(std::launch::async,
-                            [&] { return dir.start_child(a.spec); });
-  REQUIRE(w.log->await("asked a"));
-  CHECK_FALSE(dir.terminate_child("a"));
-  CHECK(w.log->count("end a") == 1);
-  CHECK(error_of(outcome.get()));
-}
-
-TEST_CASE("children of init start one after the other", "[starting]") {
-  world w;
-  slow_child a{w, "a"};
-  slow_child c{w, "c"};
-  client dir{*w.sys,
-             spawn(*w.sys, fixed({.children = {a.spec, noted(w, "b"), c.spec}}),
-                   w.options()),
-             patience};
-  send(a.asked(), count_atom_v);
-  send(c.asked(), count_atom_v);
-  CHECK_FALSE(dir.await_ready());
-  auto all = lines(w, {"up a", "ready", "up c"});
-  CHECK(all == strings{"up a", "ready a", "up c", "ready c"});
-  // The line of b comes from its own thread.
-  REQUIRE(w.log->await("up b"));
-  all = lines(w, {"ready a", "up b"});
-  CHECK(all == strings{"ready a", "up b"});
-  CHECK_FALSE(dir.stop());
-}
-
-// -- nested directors ---------------------------------------------------------
-
-TEST_CASE("a nested director has started when its children have",
-          "[starting]") {
-  world w;
-  auto dir = w.start({}, w.options("root"));
-  slow_child a{w, "a"};
-  auto spec = nested_spec("mid", fixed({.children = {noted(w, "b"), a.spec}}),
-                          w.options("mid"));
-  auto outcome = std::async(std::launch::async,
-                            [&] { return dir.start_child(spec); });
-  auto handle = a.asked();
-  CHECK(error_of(dir.get_actor("mid")) == errc::restarting);
-  CHECK(is_open(outcome));
-  send(handle, count_atom_v);
-  auto mid = value_of(outcome.get()).handle;
-  CHECK(value_of(dir.get_actor("mid")) == mid);
-  CHECK(value_of(dir.count_children()) == child_counts{1, 1, 1, 0});
-  CHECK(value_of(inner(w, mid).count_children()) == child_counts{2, 2, 0, 2});
-  CHECK(value_of(inner(w, mid).get_name()) == "mid");
-  auto listed = value_of(dir.which_children());
-  REQUIRE(listed.size() == 1);
-  CHECK(to_string(listed[0].modules) == "[director]");
-}
-
-TEST_CASE("a nested director that fails is a failed start", "[starting]") {
-  world w;
-  auto dir = w.start({}, w.options("root"));
-  auto stops
-    = nested_spec("mid", init_with([](const caf::message&) {
-                    return init_result::stop(caf::sec::invalid_argument);
-                  }),
-                  w.options("mid"));
-  auto fails = nested_spec("mid",
-                           fixed({.children = {noted(w, "a"), broken("b")}}),
-                           w.options("mid"));
-  // Often, because a director that fails at once may be gone before it is
-  // asked for the outcome.
-  for (size_t i = 1; i <= 100; ++i) {
-    auto err = error_of(dir.start_child(stops));
-    REQUIRE(err == errc::start_failed);
-    REQUIRE(cause_of(err) == caf::sec::invalid_argument);
-    REQUIRE(error_of(dir.get_actor("mid")) == errc::not_found);
-    err = error_of(dir.start_child(fails));
-    REQUIRE(err == errc::start_failed);
-    REQUIRE(cause_of(err) == errc::start_failed);
-    REQUIRE(cause_of(cause_of(err)) == caf::sec::bad_function_call);
-    REQUIRE(error_of(dir.get_actor("mid")) == errc::not_found);
-    REQUIRE(w.log->count("end a") == w.log->count("up a"));
-  }
-}
-
-TEST_CASE("a nested director may decline", "[starting]") {
-  world w;
-  auto dir = w.start({}, w.options("root"));
-  auto spec = nested_spec("mid", init_with([](const caf::message&) {
-                            return init_result::ignore();
-                          }),
-                          w.options("mid"));
-  for (int i = 0; i < 100; ++i) {
-    auto result = dir.start_child(spec);
-    REQUIRE(error_of(result) == caf::error{});
-    REQUIRE_FALSE(result->handle);
-    REQUIRE(error_of(dir.get_actor("mid")) == errc::undefined);
-    REQUIRE_FALSE(dir.delete_child("mid"));
-  }
-}
-
-// -- one thread, one table ----------------------------------------------------
 
 TEST_CASE("one scheduler thread is enough", "[starting]") {
   world w{1};
@@ -625,16 +240,10 @@ TEST_CASE("one scheduler thread is enough", "[starting]") {
   auto dir = w.start(
     {noted(w, "b"), nested_spec("mid", fixed({.children = {noted(w, "x")}}),
                                 w.options("mid"))});
-  auto outcome = std::async(std::launch::async,
-                            [&] { return dir.start_child(a.spec); });
+  auto outcome = in_background([&] { return dir.start_child(a.spec); });
   send(a.asked(), count_atom_v);
   CHECK(value_of(outcome.get()).handle);
-  auto b = value_of(dir.get_actor("b"));
-  send(b, crash_atom_v, caf::make_error(caf::sec::runtime_error));
-  CHECK(w.eventually([&] {
-    auto next = dir.get_actor("b");
-    return next && *next != b;
-  }));
+  crash(w, dir, "b");
   CHECK_FALSE(dir.terminate_child("mid"));
   CHECK(w.log->count("end x") == 1);
   CHECK(failure(w, fixed({.children = {broken("y")}})) == errc::start_failed);
@@ -650,17 +259,9 @@ TEST_CASE("a director takes over what another has left in the table",
   options.table = table;
   auto kept = noted(w, "a");
   kept.delete_before_terminate = false;
-  auto crash = [&](const client& dir) {
-    auto before = value_of(dir.get_actor("a"));
-    send(before, crash_atom_v, caf::make_error(caf::sec::runtime_error));
-    REQUIRE(w.eventually([&] {
-      auto next = dir.get_actor("a");
-      return next && *next != before;
-    }));
-  };
   {
     auto dir = w.start({kept, noted(w, "b")}, options);
-    crash(dir);
+    crash(w, dir, "a");
     CHECK(value_of(dir.get_restart_count("a")) == 1);
     CHECK_FALSE(dir.stop());
   }
@@ -674,7 +275,7 @@ TEST_CASE("a director takes over what another has left in the table",
     CHECK(error_of(dir.start_child(kept)) == errc::already_present);
     CHECK(value_of(dir.restart_child("a")).handle);
     CHECK(value_of(dir.get_restart_count("a")) == 2);
-    crash(dir);
+    crash(w, dir, "a");
     CHECK(value_of(dir.get_restart_count("a")) == 3);
     CHECK_FALSE(dir.stop());
   }
@@ -689,4 +290,20 @@ TEST_CASE("a director takes over what another has left in the table",
   CHECK(table->size() == 1);
   CHECK(w.log->count("up a") == 5);
   CHECK(w.log->count("end a") == 5);
+}
+
+TEST_CASE("delete_table closes the table", "[starting]") {
+  world w;
+  auto options = w.options();
+  options.table = std::make_shared<list_table>();
+  auto kept = noted(w, "a");
+  kept.delete_before_terminate = false;
+  auto first = w.start({kept}, options);
+  CHECK_FALSE(first.stop());
+  options.delete_table = true;
+  auto second = w.start({}, options);
+  CHECK(value_of(second.count_children()).specs == 1);
+  CHECK_FALSE(second.stop());
+  auto third = director::start(*w.sys, fixed({}), options);
+  CHECK(error_of(third) == errc::table_closed);
 }
