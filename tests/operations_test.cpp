@@ -347,7 +347,7 @@ TEST_CASE("start_children undoes everything if asked to", "[operations]") {
   CHECK(outcomes[0].err == errc::undone);
   CHECK(outcomes[1].err == errc::start_failed);
   CHECK(outcomes[2].err == errc::undone);
-  CHECK(w.log->count("down 1") == w.log->count("up 1"));
+  CHECK(w.log->await("down 1", w.log->count("up 1")));
   CHECK(w.log->count("up 2") == 0);
   CHECK(value_of(dir.count_children()) == child_counts{1, 1, 0, 1});
   outcomes = value_of(dir.start_children({w.worker(1), {}}, true));
@@ -373,18 +373,16 @@ TEST_CASE("a large batch does not keep other requests waiting",
     specs.push_back({.id = i, .start = [](caf::event_based_actor*) {
                        return caf::behavior{[](int) {}};
                      }});
-  caf::scoped_actor self{*w.sys};
   bool first_done = false;
-  std::thread batch{[&] {
-    auto outcomes = value_of(dir.start_children(std::move(specs)));
-    CHECK(outcomes.size() == 20'000);
-  }};
+  auto batch = in_background([dir, specs = std::move(specs)]() mutable {
+    return dir.start_children(std::move(specs));
+  });
   CHECK(w.eventually([&] {
     auto counts = value_of(dir.count_children());
     first_done = counts.active > 0 && counts.active < counts.specs;
     return first_done || counts.active == 20'000;
   }));
-  batch.join();
+  CHECK(value_of(batch.get()).size() == 20'000);
   CHECK(first_done);
   CHECK(value_of(dir.count_children()).active == 20'000);
 }
