@@ -67,6 +67,60 @@ TEST_CASE("a brief report is one line whatever the names are", "[unit]") {
   CHECK(occurrences(text, "\n") == 0);
 }
 
+TEST_CASE("texts keep to their lines whatever the names are", "[unit]") {
+  child_id id = "gr\u00fcn\n\x1b[2J\x7f";
+  auto escaped = "gr\u00fcn\\n\\x1b[2J\\x7f";
+  SECTION("records and reports") {
+    child_record record;
+    record.id = id;
+    record.spec = std::make_shared<const child_spec>(with_defaults(
+      {.id = {}, .start = "st\nart", .modules = module_list{"mo\rdule"}}));
+    auto text = to_string(record);
+    INFO(text);
+    CHECK(occurrences(text, "\n") == 0);
+    CHECK(contains(text, std::string{"id="} + escaped + " status="));
+    CHECK(contains(text, "start=st\\nart "));
+    CHECK(contains(text, "modules=[mo\\x0ddule] "));
+    caf::error reason;
+    auto state = caf::make_message("more\nlines");
+    report x{report_kind::progress, severity::info, report_detail::full,
+             "dir\nector",          &record,        reason,
+             "any\twords",          state};
+    text = to_string(x);
+    INFO(text);
+    // The brief line, the record, the state.
+    CHECK(occurrences(text, "\n") == 2);
+    CHECK(contains(text, std::string{"info dir\\nector progress child="}
+                           + escaped + " any\\x09words\n"));
+  }
+  SECTION("trace events") {
+    auto text = to_string(
+      trace_event{caf::make_timestamp(), trace_kind::timer, id, "more\nwords"});
+    INFO(text);
+    CHECK(occurrences(text, "\n") == 0);
+    CHECK(contains(text, std::string{" timer "} + escaped + ": more\\nwords"));
+  }
+  SECTION("trees") {
+    tree_node root;
+    root.name = "to\np";
+    auto& below = root.children.emplace_back();
+    below.child = {id, child_status::running, {}, child_type::supervisor, {},
+                   1};
+    below.name = "be\nlow";
+    CHECK(to_string(root)
+          == std::string{"to\\np  director\n└─ "} + escaped
+               + "  supervisor  running, 1 restart  director be\\nlow\n");
+    auto dot = to_dot(root);
+    INFO(dot);
+    CHECK(contains(dot, R"(label="to\\np\ndirector")"));
+    CHECK(contains(dot, "label=\"gr\u00fcn"
+                        R"(\\n\\x1b[2J\\x7f\nsupervisor\nrunning, 1 restart)"
+                        R"(\ndirector be\\nlow")"));
+    // The frame, and one line for each node and each edge.
+    CHECK(occurrences(dot, "\n") == 6);
+  }
+}
+
 TEST_CASE("a record has a text", "[unit]") {
   child_record record;
   record.id = 5;

@@ -1,5 +1,7 @@
 #include "director/child_record.hpp"
 
+#include "director/internal/text.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -31,7 +33,7 @@ bool from_integer(std::underlying_type_t<child_status> in, child_status& out) {
 }
 
 std::string to_string(const child_record& x) {
-  return fmt::format(
+  auto text = fmt::format(
     "id={} status={} actor={} type={} start={} plan={} restart_count={} "
     "incarnation={} args={} extra={} modules={} owner={}",
     to_string(x.id), to_string(x.status), to_string(x.handle),
@@ -39,6 +41,7 @@ std::string to_string(const child_record& x) {
     x.spec->plan.name(), x.restart_count, x.incarnation,
     to_string(effective_spec(x).args), to_string(x.extra),
     to_string(x.spec->modules.value_or(module_list{})), to_string(x.owner));
+  return internal::escaped(text);
 }
 
 child_spec effective_spec(const child_record& x) {

@@ -1,6 +1,7 @@
 #include "director/report.hpp"
 
 #include "director/child_record.hpp"
+#include "director/internal/text.hpp"
 
 #include <caf/deep_to_string.hpp>
 
@@ -53,12 +54,10 @@ std::string to_string(const report& x) {
   if (!x.text.empty())
     fmt::format_to(out, " {}", x.text);
   // Whatever an ID or a message contains, a line stays a line.
-  for (auto& c : result)
-    if (c == '\n' || c == '\r')
-      c = ' ';
+  result = internal::escaped(result);
   if (x.detail == report_detail::full && x.child != nullptr)
-    fmt::format_to(out, "\n  {}\n  state={}", to_string(*x.child),
-                   to_string(x.state));
+    result += fmt::format("\n  {}\n  state={}", to_string(*x.child),
+                          internal::escaped(to_string(x.state)));
   return result;
 }
 

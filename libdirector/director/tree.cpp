@@ -1,6 +1,7 @@
 #include "director/tree.hpp"
 
 #include "director/client.hpp"
+#include "director/internal/text.hpp"
 
 #include <caf/actor_cast.hpp>
 
@@ -46,15 +47,14 @@ caf::error fill(tree_node& node, caf::actor_system& system,
 
 std::string label(const tree_node& node, const char* separator) {
   auto& child = node.child;
+  auto name = internal::escaped(node.name);
   if (child.id.empty())
-    return fmt::format("{}{}director", node.name, separator);
-  return fmt::format("{}{}{}{}{}, {} restart{}{}", to_string(child.id),
-                     separator, to_string(child.type), separator,
-                     to_string(child.status), child.restart_count,
-                     child.restart_count == 1 ? "" : "s",
-                     node.name.empty()
-                       ? ""
-                       : fmt::format("{}director {}", separator, node.name));
+    return fmt::format("{}{}director", name, separator);
+  return fmt::format(
+    "{}{}{}{}{}, {} restart{}{}", internal::escaped(to_string(child.id)),
+    separator, to_string(child.type), separator, to_string(child.status),
+    child.restart_count, child.restart_count == 1 ? "" : "s",
+    name.empty() ? "" : fmt::format("{}director {}", separator, name));
 }
 
 void print(std::string& out, const tree_node& node, const std::string& indent) {

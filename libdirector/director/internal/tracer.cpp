@@ -1,5 +1,7 @@
 #include "director/internal/tracer.hpp"
 
+#include "director/internal/text.hpp"
+
 #include <caf/sec.hpp>
 
 #include <array>
@@ -36,7 +38,7 @@ std::string to_string(const trace_event& x) {
     result += ' ' + to_string(x.id);
   if (!x.text.empty())
     result += ": " + x.text;
-  return result;
+  return internal::escaped(result);
 }
 
 namespace internal {
