@@ -137,6 +137,32 @@ TEST_CASE("a record has a text", "[unit]") {
   CHECK(occurrences(text, "\n") == 0);
 }
 
+TEST_CASE("an actor of this node is named by its ID alone", "[unit]") {
+  world w;
+  child_record record;
+  record.id = "kid";
+  record.spec = std::make_shared<const child_spec>(with_defaults({.id = {}}));
+  record.handle = w.sys->spawn(
+    [](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+  record.owner = record.handle.address();
+  caf::error reason;
+  caf::message state;
+  report x{report_kind::progress,
+           severity::info,
+           report_detail::full,
+           "dir",
+           &record,
+           reason,
+           {},
+           state};
+  auto id = std::to_string(record.handle.id());
+  auto text = to_string(x);
+  INFO(text);
+  CHECK(contains(text, "child=kid actor=" + id + "\n"));
+  CHECK(contains(text, "status=undefined actor=" + id + " type="));
+  CHECK(contains(text, "owner=" + id + "\n"));
+}
+
 TEST_CASE("an effective spec is complete", "[unit]") {
   child_spec base{.id = {}, .start = "fn", .args = caf::make_message(1)};
   child_record record;

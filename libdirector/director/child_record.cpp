@@ -36,11 +36,12 @@ std::string to_string(const child_record& x) {
   auto text = fmt::format(
     "id={} status={} actor={} type={} start={} plan={} restart_count={} "
     "incarnation={} args={} extra={} modules={} owner={}",
-    to_string(x.id), to_string(x.status), to_string(x.handle),
+    to_string(x.id), to_string(x.status), internal::actor_text(x.handle),
     to_string(x.spec->type.value_or(child_type::worker)), x.spec->start.name(),
     x.spec->plan.name(), x.restart_count, x.incarnation,
     to_string(effective_spec(x).args), to_string(x.extra),
-    to_string(x.spec->modules.value_or(module_list{})), to_string(x.owner));
+    to_string(x.spec->modules.value_or(module_list{})),
+    internal::actor_text(x.owner));
   return internal::escaped(text);
 }
 

@@ -48,7 +48,7 @@ std::string to_string(const report& x) {
   if (x.child != nullptr)
     fmt::format_to(out, " child={}", to_string(x.child->id));
   if (x.child != nullptr && x.child->handle)
-    fmt::format_to(out, " actor={}", to_string(x.child->handle));
+    fmt::format_to(out, " actor={}", internal::actor_text(x.child->handle));
   if (x.reason)
     fmt::format_to(out, " reason={}", to_string(x.reason));
   if (!x.text.empty())

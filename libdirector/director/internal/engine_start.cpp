@@ -1,6 +1,7 @@
 // How children come up.
 
 #include "director/internal/engine_impl.hpp"
+#include "director/internal/text.hpp"
 
 namespace director::internal {
 
@@ -304,7 +305,7 @@ void engine::came_up(uint32_t index) {
   auto now = world_.now();
   x.at = phase::running;
   if (tracer_)
-    note(trace_kind::start, x.record.id, to_string(x.record.handle));
+    note(trace_kind::start, x.record.id, actor_text(x.record.handle));
   world_.measure(metric::starts, 1);
   world_.measure(metric::children, 1);
   x.counted = true;
