@@ -198,6 +198,20 @@ TEST_CASE("every optional field has a default", "[unit]") {
   CHECK(y.append);
 }
 
+TEST_CASE("without a start function there is no module", "[unit]") {
+  auto base = default_child_spec();
+  CHECK(to_string(*base.modules) == "[]");
+  // A default child spec made of it adds nothing.
+  auto modules = [&](const child_spec& own) {
+    return to_string(*combine(own, base).modules);
+  };
+  CHECK(modules({.id = 1, .start = "own"}) == "[own]");
+  base.start = "base";
+  CHECK(modules({.id = 1}) == "[base]");
+  CHECK(modules({.id = 1, .modules = module_list{"m"}}) == "[m]");
+  CHECK(modules({.id = 1, .modules = module_list::dynamic()}) == "dynamic");
+}
+
 TEST_CASE("a spec is checked without a director", "[unit]") {
   auto all = names();
   auto spec = named_spec();

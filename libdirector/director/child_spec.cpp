@@ -25,6 +25,12 @@ module_list joined(const module_list& xs, const module_list& ys) {
   return names;
 }
 
+// Tells whether a default child spec has nothing to say about modules, as is
+// the case when it was made by `default_child_spec`.
+bool adds_none(const std::optional<module_list>& x) {
+  return !x || (x->names && x->names->empty());
+}
+
 caf::timespan sum(caf::timespan x, caf::timespan y) {
   return x > caf::infinite - y ? caf::timespan{caf::infinite} : x + y;
 }
@@ -132,9 +138,10 @@ child_spec combine(const child_spec& own, const child_spec& defaults) {
   if (own.terminate_timeout && defaults.terminate_timeout)
     result.terminate_timeout = sum(*own.terminate_timeout,
                                    *defaults.terminate_timeout);
-  result.modules = either(own.modules, defaults.modules);
   if (own.modules && defaults.modules)
     result.modules = joined(*defaults.modules, *own.modules);
+  else if (!own.modules && !adds_none(defaults.modules))
+    result.modules = defaults.modules;
   return with_defaults(std::move(result));
 }
 
@@ -160,7 +167,8 @@ child_spec with_defaults(child_spec spec) {
                                ? defaults::worker_terminate_timeout
                                : defaults::supervisor_terminate_timeout;
   if (!spec.modules)
-    spec.modules = module_list{spec.start.name()};
+    spec.modules = spec.start.empty() ? std::vector<std::string>{}
+                                      : std::vector{spec.start.name()};
   if (!spec.delete_before_terminate)
     spec.delete_before_terminate = true;
   if (!spec.await_ready)

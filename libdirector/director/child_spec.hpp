@@ -111,7 +111,7 @@ struct child_spec {
   /// supervisors. With `append`, the sum of both when both are given, finite.
   std::optional<caf::timespan> terminate_timeout = std::nullopt;
 
-  /// Default: the name of `start`. With `append`, both lists.
+  /// Default: the name of `start`, if there is one. With `append`, both lists.
   std::optional<module_list> modules = std::nullopt;
 
   /// Default: brief for everything.
