@@ -86,6 +86,44 @@ TEST_CASE("a slow table does not keep a director from ending", "[engine]") {
     CHECK(answers.size() == 1);
 }
 
+TEST_CASE("a slow table takes nothing off the time to get ready", "[engine]") {
+  auto slow = std::make_shared<director::test::slow_table>(
+    std::make_shared<list_table>());
+  rig r{slow};
+  r.slow = {"a"};
+  r.up();
+  auto request = r.start(fake_spec("a"));
+  slow->complete_next(); // claim
+  auto& x = r.child("a");
+  REQUIRE(x.asked_ready);
+  SECTION("when the child was ready in time") {
+    r.eng->child_ready(x.ref, caf::make_message("extra"));
+    REQUIRE(slow->busy());
+    r.world.advance(1h);
+    CHECK(x.shutdowns == 0);
+    CHECK(r.open(request));
+    slow->complete_next(); // put
+    CHECK(r.ok(request));
+    CHECK(r.status("a") == "running");
+    r.world.advance(1h);
+    CHECK(x.shutdowns == 0);
+  }
+  SECTION("when somebody has called it off") {
+    auto ending = r.terminate("a");
+    REQUIRE(slow->busy());
+    r.world.advance(1h);
+    CHECK(x.kills == 0);
+    slow->complete_next(); // put
+    CHECK(x.shutdowns == 1);
+    CHECK(x.kills == 0);
+    r.die("a");
+    while (slow->busy())
+      slow->complete_next();
+    CHECK(r.ok(ending));
+    CHECK(r.error(request) == errc::start_failed);
+  }
+}
+
 // -- one table, several directors ---------------------------------------------
 
 TEST_CASE("a child goes from one director to the next", "[engine]") {

@@ -328,6 +328,8 @@ void engine::came_up(uint32_t index) {
 
 void engine::conclude(uint32_t index, launch_result result, caf::error err) {
   auto& x = slots_[index];
+  // The outcome is known; the table may take its time to write it.
+  disarm(x);
   waiter who;
   if (x.tasks)
     who = std::exchange(x.tasks->start, {});
@@ -343,7 +345,6 @@ void engine::conclude(uint32_t index, launch_result result, caf::error err) {
                        child = ref(index)](const caf::error& failure) {
       if (auto* y = find_slot(child); y == nullptr || y->at != phase::awaiting)
         return deliver(who, {}, caf::make_error(errc::undefined));
-      disarm(slots_[child.slot]);
       if (failure) {
         if (who.group != nullptr)
           --who.group->open;

@@ -238,6 +238,8 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
       x.then = erase ? goal::erase : goal::keep;
       x.record.status = child_status::terminating;
       tasks(x).stops.push_back({request, nullptr, 0});
+      // Its time to get ready is not its time to end.
+      disarm(x);
       // A child that the table will not let go keeps running.
       return store_then(index, [this, before, before_status,
                                 child = ref(index)](const caf::error& err) {
@@ -248,6 +250,8 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
           return request_exit(child.slot);
         y->at = before;
         y->record.status = before_status;
+        if (before == phase::awaiting)
+          arm(child.slot, *y->record.spec->start_timeout);
         for (auto& stop : std::exchange(tasks(*y).stops, {}))
           deliver_stop(stop, err);
       });
