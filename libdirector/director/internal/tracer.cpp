@@ -2,6 +2,7 @@
 
 #include "director/internal/text.hpp"
 
+#include <caf/deep_to_string.hpp>
 #include <caf/sec.hpp>
 
 #include <array>
@@ -12,6 +13,14 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kind_names
   = {"message", "reply", "start", "exit", "verdict", "timer"};
+
+// Prints a time in ISO 8601 format, as CAF's own `timestamp_to_string` promises
+// to do; but that prints nanoseconds, in 0.18.7 and 1.1.0.
+std::string time_text(caf::timestamp x) {
+  auto result = caf::deep_to_string(x);
+  std::erase(result, '"');
+  return result;
+}
 
 } // namespace
 
@@ -33,7 +42,7 @@ bool from_integer(std::underlying_type_t<trace_kind> in, trace_kind& out) {
 }
 
 std::string to_string(const trace_event& x) {
-  auto result = caf::timestamp_to_string(x.time) + ' ' + to_string(x.kind);
+  auto result = time_text(x.time) + ' ' + to_string(x.kind);
   if (!x.id.empty())
     result += ' ' + to_string(x.id);
   if (!x.text.empty())
