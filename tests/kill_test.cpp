@@ -8,6 +8,18 @@
 using namespace director;
 using namespace fixture;
 
+namespace {
+
+/// Lets the child "a" wait at its door, and returns it.
+caf::actor make_busy(world& w, const client& dir) {
+  auto handle = value_of(dir.get_actor("a"));
+  send(handle, block_atom_v);
+  REQUIRE(w.log->await("busy a"));
+  return handle;
+}
+
+} // namespace
+
 // -- stubborn children --------------------------------------------------------
 
 TEST_CASE("without terminate timeout a child is killed at once", "[shutdown]") {
@@ -47,9 +59,7 @@ TEST_CASE("a busy child becomes unresponsive", "[shutdown]") {
   auto options = w.options();
   options.kill_grace = 20ms;
   auto dir = w.start({spec}, options);
-  auto handle = value_of(dir.get_actor("a"));
-  send(handle, block_atom_v);
-  REQUIRE(w.log->await("busy a"));
+  auto handle = make_busy(w, dir);
   CHECK(dir.terminate_child("a") == errc::unresponsive);
   CHECK(w.log->count("error test shutdown_error child=a") == 1);
   auto all = value_of(dir.which_children());
@@ -82,9 +92,7 @@ TEST_CASE("a busy child does not hold up the end of its director",
   auto table = std::make_shared<list_table>();
   options.table = table;
   auto dir = w.start({noted(w, "b"), spec, noted(w, "c")}, options);
-  auto handle = value_of(dir.get_actor("a"));
-  send(handle, block_atom_v);
-  REQUIRE(w.log->await("busy a"));
+  auto handle = make_busy(w, dir);
   CHECK_FALSE(dir.stop());
   CHECK(is_alive(handle));
   CHECK(lines(w, {"end"}) == strings{"end c", "end b"});
@@ -108,9 +116,7 @@ TEST_CASE("a kill overtakes a full mailbox", "[shutdown]") {
   auto options = w.options();
   options.kill_grace = patience;
   auto dir = w.start({spec}, options);
-  auto handle = value_of(dir.get_actor("a"));
-  send(handle, block_atom_v);
-  REQUIRE(w.log->await("busy a"));
+  auto handle = make_busy(w, dir);
   for (int i = 0; i < 1000; ++i)
     send(handle, count_atom_v);
   send(as_actor(dir.handle()), terminate_child_atom_v, child_id{"a"});

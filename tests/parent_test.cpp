@@ -7,6 +7,29 @@
 using namespace director;
 using namespace fixture;
 
+namespace {
+
+/// A director that has the child "a", and the actor it is linked to.
+struct family {
+  caf::actor parent;
+  client dir;
+};
+
+family spawn_family(world& w) {
+  auto spawned = std::make_shared<std::promise<director_actor>>();
+  auto parent = w.sys->spawn([=, &w](caf::event_based_actor* self) {
+    spawned->set_value(
+      spawn_linked(self, fixed({.children = {noted(w, "a")}}), w.options()));
+    return caf::behavior{
+      [self](crash_atom, const caf::error& why) { self->quit(why); }};
+  });
+  auto dir = client{*w.sys, spawned->get_future().get(), patience};
+  CHECK_FALSE(dir.await_ready());
+  return {parent, dir};
+}
+
+} // namespace
+
 // -- links --------------------------------------------------------------------
 
 TEST_CASE("a director ends with the parent it is linked to", "[nested]") {
@@ -15,16 +38,7 @@ TEST_CASE("a director ends with the parent it is linked to", "[nested]") {
                       caf::make_error(caf::sec::bad_function_call),
                       caf::make_error(caf::exit_reason::kill)}) {
     world w;
-    auto spawned = std::make_shared<std::promise<director_actor>>();
-    auto handle = spawned->get_future();
-    auto parent = w.sys->spawn([=, &w](caf::event_based_actor* self) {
-      spawned->set_value(
-        spawn_linked(self, fixed({.children = {noted(w, "a")}}), w.options()));
-      return caf::behavior{
-        [self](crash_atom, const caf::error& why) { self->quit(why); }};
-    });
-    auto dir = client{*w.sys, handle.get(), patience};
-    CHECK_FALSE(dir.await_ready());
+    auto [parent, dir] = spawn_family(w);
     auto child = value_of(dir.get_actor("a"));
     INFO(to_string(reason));
     send(parent, crash_atom_v, reason);
@@ -40,15 +54,7 @@ TEST_CASE("a director ends with the parent it is linked to", "[nested]") {
 
 TEST_CASE("a parent ends with the director it is linked to", "[nested]") {
   world w;
-  auto spawned = std::make_shared<std::promise<director_actor>>();
-  auto handle = spawned->get_future();
-  auto parent = w.sys->spawn([=, &w](caf::event_based_actor* self) {
-    spawned->set_value(
-      spawn_linked(self, fixed({.children = {noted(w, "a")}}), w.options()));
-    return caf::behavior{[](int) {}};
-  });
-  auto dir = client{*w.sys, handle.get(), patience};
-  CHECK_FALSE(dir.await_ready());
+  auto [parent, dir] = spawn_family(w);
   CHECK_FALSE(dir.stop(caf::sec::bad_function_call));
   CHECK(end_of(parent) == caf::sec::bad_function_call);
 }
