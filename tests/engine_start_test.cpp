@@ -170,6 +170,43 @@ TEST_CASE("each failing restart takes a turn", "[engine]") {
   CHECK(r.status("a") == "undefined");
 }
 
+TEST_CASE("the table counts a restart when its outcome is known", "[engine]") {
+  rig r;
+  r.up({with_plan("a", plans::permanent())});
+  auto counted = [&] {
+    auto record = r.table->find("a");
+    REQUIRE(record);
+    CHECK(record->incarnation == record->restart_count + 1);
+    return record->restart_count;
+  };
+  CHECK(counted() == 0);
+  r.slow = {"a"};
+  r.crash("a");
+  CHECK(r.status("a") == "restarting");
+  CHECK(r.starts("a") == 2);
+  CHECK(counted() == 0);
+  SECTION("the child is ready") {
+    r.eng->child_ready(r.child("a").ref, caf::message{});
+    CHECK(counted() == 1);
+  }
+  SECTION("the child is not ready in time") {
+    r.world.advance(5s);
+    CHECK(r.status("a") == "terminating");
+    CHECK(counted() == 1);
+  }
+  SECTION("the child has died") {
+    r.failing = {"a"};
+    r.crash("a");
+    CHECK(r.status("a") == "restarting");
+    CHECK(counted() == 1);
+    // So does each attempt that fails at once.
+    --r.world.turns_wanted;
+    r.eng->turn();
+    CHECK(r.starts("a") == 3);
+    CHECK(counted() == 2);
+  }
+}
+
 TEST_CASE("a large batch is started in pieces", "[engine]") {
   rig r;
   r.up();
