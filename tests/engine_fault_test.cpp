@@ -87,6 +87,20 @@ TEST_CASE("a soft fault is answered to the caller", "[engine]") {
     r.die("old");
     CHECK(r.ok(request));
   }
+  SECTION("put: a child that must not go has to get ready in time") {
+    r.slow = {"a"};
+    auto request = r.start(fake_spec("a"));
+    r.fault = table_call::put;
+    CHECK(r.error(r.terminate("a")) == soft);
+    r.fault.reset();
+    CHECK(r.status("a") == "restarting");
+    r.world.advance(5s - 1ns);
+    CHECK(r.child("a").shutdowns == 0);
+    r.world.advance(1ns);
+    CHECK(r.child("a").shutdowns == 1);
+    r.die("a");
+    CHECK(r.error(request) == errc::start_timeout);
+  }
   SECTION("put: a stopped child is not restarted") {
     auto request = r.terminate("old");
     r.die("old");
