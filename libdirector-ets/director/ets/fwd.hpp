@@ -17,13 +17,12 @@ enum class change_kind : uint8_t;
 
 namespace detail {
 
-struct assign_event;
 struct client_gone_event;
 struct close_event;
 struct feed_event;
 struct orphans_event;
 struct orphan_gone_event;
-struct retry_event;
+struct turn_event;
 
 } // namespace detail
 } // namespace director::ets
@@ -41,12 +40,11 @@ CAF_BEGIN_TYPE_ID_BLOCK(director_ets, DIRECTOR_TYPE_ID_BASE + 100)
 
   // -- never leave the process ------------------------------------------------
 
-  CAF_ADD_TYPE_ID(director_ets, (director::ets::detail::assign_event))
   CAF_ADD_TYPE_ID(director_ets, (director::ets::detail::client_gone_event))
   CAF_ADD_TYPE_ID(director_ets, (director::ets::detail::close_event))
   CAF_ADD_TYPE_ID(director_ets, (director::ets::detail::feed_event))
   CAF_ADD_TYPE_ID(director_ets, (director::ets::detail::orphan_gone_event))
   CAF_ADD_TYPE_ID(director_ets, (director::ets::detail::orphans_event))
-  CAF_ADD_TYPE_ID(director_ets, (director::ets::detail::retry_event))
+  CAF_ADD_TYPE_ID(director_ets, (director::ets::detail::turn_event))
 
 CAF_END_TYPE_ID_BLOCK(director_ets)

@@ -37,11 +37,9 @@ struct client_gone_event {
   caf::actor_addr client;
 };
 
-/// Asks to look at the claims that wait for orphans.
-struct retry_event {};
-
-/// Asks to find directors for children that have none.
-struct assign_event {};
+/// Asks to look at claims that wait for orphans, and at children that wait for
+/// a director.
+struct turn_event {};
 
 /// Announces that there are changes.
 struct feed_event {};
@@ -51,10 +49,9 @@ struct close_event {};
 
 } // namespace director::ets::detail
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::assign_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::client_gone_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::close_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::feed_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::orphan_gone_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::orphans_event)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::retry_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::ets::detail::turn_event)

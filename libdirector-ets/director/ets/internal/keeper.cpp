@@ -66,11 +66,16 @@ caf::behavior keeper::make_behavior() {
     [this](const detail::orphans_event& x) { watch(x.orphans); },
     [this](const detail::orphan_gone_event& x) {
       table_->bury(x);
+      // There may be many of them: whatever waits is looked at once.
+      if (!std::exchange(turn_pending_, true))
+        compat::send(caf::actor{this}, caf::message_priority::normal, context(),
+                     detail::turn_event{});
+    },
+    [this](detail::turn_event) {
+      turn_pending_ = false;
       table_->retry();
       table_->assign();
     },
-    [this](detail::retry_event) { table_->retry(); },
-    [this](detail::assign_event) { table_->assign(); },
     // -- the end
     [this](detail::close_event) {
       distribute();

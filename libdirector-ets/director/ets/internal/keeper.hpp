@@ -70,6 +70,7 @@ private:
   std::shared_ptr<shared_table> table_;
   std::vector<listener> listeners_;
   uint64_t last_number_ = 0;
+  bool turn_pending_ = false;
 };
 
 } // namespace director::ets::internal

@@ -1,6 +1,6 @@
-#include "director/ets/internal/shared_table.hpp"
+// Reads, directors, claims and other writes.
 
-#include "director/internal/compat.hpp"
+#include "director/ets/internal/shared_table_impl.hpp"
 #include "director/internal/names.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -11,24 +11,7 @@
 
 namespace director::ets::internal {
 
-namespace compat = director::internal::compat;
-
 namespace {
-
-/// Spreads threads over the parts of the counts.
-size_t tally_of_this_thread() {
-  static std::atomic<size_t> next = 0;
-  thread_local const auto result = next++;
-  return result;
-}
-
-bool runs(const child_record& x) {
-  return x.status == child_status::running;
-}
-
-bool is_supervisor(const child_record& x) {
-  return *x.spec->type == child_type::supervisor;
-}
 
 caf::error closed_error() {
   return caf::make_error(errc::table_closed);
@@ -55,13 +38,6 @@ table_actor shared_table::handle() const {
   return caf::actor_cast<table_actor>(keeper);
 }
 
-template <class Event>
-void shared_table::tell_keeper(Event event) const {
-  if (auto keeper = caf::actor_cast<caf::actor>(keeper_))
-    compat::send(keeper, caf::message_priority::normal, nullptr,
-                 std::move(event));
-}
-
 // -- reads --------------------------------------------------------------------
 
 std::optional<child_record> shared_table::find(const child_id& id) const {
@@ -76,21 +52,7 @@ void shared_table::visit(
 }
 
 child_counts shared_table::count_children() const {
-  int64_t specs = 0;
-  int64_t active = 0;
-  int64_t supervisors = 0;
-  for (auto& x : tallies_) {
-    specs += x.specs.load(std::memory_order_relaxed);
-    active += x.active.load(std::memory_order_relaxed);
-    supervisors += x.supervisors.load(std::memory_order_relaxed);
-  }
-  // Changes that are under way may have been seen by half.
-  specs = std::max<int64_t>(specs, 0);
-  auto within = [specs](int64_t x) {
-    return static_cast<uint64_t>(std::clamp<int64_t>(x, 0, specs));
-  };
-  return {static_cast<uint64_t>(specs), within(active), within(supervisors),
-          within(specs - supervisors)};
+  return counters_.sum();
 }
 
 caf::expected<caf::actor> shared_table::get_actor(const child_id& id) const {
@@ -147,7 +109,7 @@ caf::error shared_table::attach(table_client& client) {
                      detail::client_gone_event{address});
     });
   if (homeless_count_ > 0)
-    tell_keeper(detail::assign_event{});
+    tell_keeper(detail::turn_event{});
   return {};
 }
 
@@ -192,17 +154,15 @@ void shared_table::leave(const seat_ptr& who, bool died) {
     std::erase_if(parked_, [&](const parked_claim& x) { return x.who == who; });
     waiting = !parked_.empty();
   }
-  if (waiting)
-    tell_keeper(detail::retry_event{});
-  if (homeless_count_ == 0)
-    return;
-  {
+  if (homeless_count_ > 0) {
     std::lock_guard guard{homeless_mutex_};
     for (auto& [id, asked] : homeless_)
       if (asked == who)
         asked = nullptr;
+    waiting = true;
   }
-  tell_keeper(detail::assign_event{});
+  if (waiting)
+    tell_keeper(detail::turn_event{});
 }
 
 void shared_table::settle(row_index row, bool died,
@@ -219,7 +179,8 @@ void shared_table::settle(row_index row, bool died,
     store_.change(row, [&](shared_record& x) {
       auto& record = x.value;
       wanted = died && options_.failover
-               && (runs(record) || record.status == child_status::restarting);
+               && (record.status == child_status::running
+                   || record.status == child_status::restarting);
       gone = !died || closed_ || record.status == child_status::unresponsive
              || !is_alive(record.handle);
       if (gone)
@@ -266,82 +227,6 @@ std::optional<child_id> shared_table::id_at(row_index row) {
   std::optional<child_id> result;
   store_.change(row, [&](shared_record& x) { result = x.value.id; });
   return result;
-}
-
-// -- orphans ------------------------------------------------------------------
-
-void shared_table::bury(const detail::orphan_gone_event& orphan) {
-  auto id = id_at(orphan.row);
-  if (!id)
-    return;
-  std::vector<child_record> garbage;
-  store_.update(*id, [&](store_type::entry& entry) {
-    if (entry.row() != orphan.row)
-      return;
-    auto mine = false;
-    auto wanted = false;
-    store_.change(orphan.row, [&](shared_record& x) {
-      mine = x.orphan && x.value.incarnation == orphan.incarnation;
-      wanted = x.wanted;
-      if (mine)
-        x.value.status = child_status::terminating;
-    });
-    if (mine)
-      release_row(entry, wanted, garbage);
-  });
-}
-
-std::optional<child_record>
-shared_table::give_up(const detail::orphan_gone_event& orphan) {
-  std::optional<child_record> result;
-  store_.change(orphan.row, [&](shared_record& x) {
-    if (!x.orphan || x.value.incarnation != orphan.incarnation
-        || !is_alive(x.value.handle))
-      return;
-    x.value.status = child_status::unresponsive;
-    result = x.value;
-  });
-  return result;
-}
-
-void shared_table::assign() {
-  struct load {
-    seat_ptr who;
-    size_t children;
-    std::vector<child_id> offer;
-  };
-  std::vector<load> loads;
-  for (auto& who : all_seats()) {
-    std::lock_guard guard{who->mutex};
-    loads.push_back({who, who->rows.size(), {}});
-  }
-  if (loads.empty())
-    return;
-  {
-    std::lock_guard guard{homeless_mutex_};
-    for (auto& [id, asked] : homeless_)
-      for (auto& x : loads)
-        if (asked == x.who)
-          ++x.children;
-    for (auto& [id, asked] : homeless_) {
-      if (asked)
-        continue;
-      auto least = std::ranges::min_element(loads, {}, &load::children);
-      ++least->children;
-      least->offer.push_back(id);
-      asked = least->who;
-    }
-  }
-  for (auto& x : loads) {
-    if (x.offer.empty())
-      continue;
-    std::lock_guard guard{x.who->mutex};
-    // One that has left meanwhile gives its offers back.
-    if (x.who->client != nullptr)
-      x.who->client->take_over(std::move(x.offer));
-    else
-      tell_keeper(detail::assign_event{});
-  }
 }
 
 // -- claims -------------------------------------------------------------------
@@ -418,33 +303,8 @@ write_result shared_table::claim(table_client& client,
       return write_result::failed(closed_error());
     parked_.push_back({who, ticket, std::move(items), std::move(blocked)});
   }
-  tell_keeper(detail::retry_event{});
+  tell_keeper(detail::turn_event{});
   return write_result::pending(ticket);
-}
-
-void shared_table::retry() {
-  // A claim may wait for a director whose end nobody has announced yet.
-  for (auto& who : all_seats())
-    if (!is_alive(caf::actor_cast<caf::actor>(who->address)))
-      leave(who, true);
-  std::vector<parked_claim> waiting;
-  {
-    std::lock_guard guard{parked_mutex_};
-    waiting.swap(parked_);
-  }
-  for (auto& x : waiting) {
-    std::lock_guard guard{x.who->mutex};
-    if (x.who->client == nullptr)
-      continue;
-    std::erase_if(x.blocked,
-                  [&](size_t i) { return claim_one(*x.who, x.items[i]); });
-    if (x.blocked.empty()) {
-      x.who->client->completed(x.ticket, {}, std::move(x.items));
-      continue;
-    }
-    std::lock_guard parked{parked_mutex_};
-    parked_.push_back(std::move(x));
-  }
 }
 
 // -- other writes -------------------------------------------------------------
@@ -558,92 +418,6 @@ void shared_table::close() {
       who->client->failed(closed_error());
   }
   tell_keeper(detail::close_event{});
-}
-
-// -- counts and changes -------------------------------------------------------
-
-void shared_table::count(const child_record& x, int64_t step) {
-  auto& counts = tallies_[tally_of_this_thread() % tallies_.size()];
-  counts.specs.fetch_add(step, std::memory_order_relaxed);
-  if (runs(x))
-    counts.active.fetch_add(step, std::memory_order_relaxed);
-  if (is_supervisor(x))
-    counts.supervisors.fetch_add(step, std::memory_order_relaxed);
-}
-
-void shared_table::note(const child_record& from, const child_record& to) {
-  auto& counts = tallies_[tally_of_this_thread() % tallies_.size()];
-  if (auto step = int{runs(to)} - int{runs(from)}; step != 0)
-    counts.active.fetch_add(step, std::memory_order_relaxed);
-  if (from.spec != to.spec) {
-    auto step = int{is_supervisor(to)} - int{is_supervisor(from)};
-    counts.supervisors.fetch_add(step, std::memory_order_relaxed);
-  }
-  if (watched())
-    each_change(from, to, [this](change x) { emit(std::move(x)); });
-}
-
-void shared_table::note_insert(const child_record& x) {
-  count(x, 1);
-  if (watched())
-    each_change({}, x, [this](change y) { emit(std::move(y)); });
-}
-
-void shared_table::note_remove(const child_record& x) {
-  count(x, -1);
-  if (!watched())
-    return;
-  change last{change_kind::deleted, x.id,    x.handle,
-              caf::actor_addr{},    x.owner, x.incarnation,
-              x.restart_count};
-  if (x.handle && !is_alive(x.handle)) {
-    auto exit = last;
-    exit.kind = change_kind::exited;
-    exit.owner = x.owner;
-    emit(std::move(exit));
-  }
-  emit(std::move(last));
-}
-
-void shared_table::emit(feed_item item) {
-  auto announce = false;
-  {
-    std::lock_guard guard{feed_mutex_};
-    auto is_change = std::holds_alternative<change>(item);
-    if (is_change && feed_.size() >= options_.max_backlog) {
-      overrun_ = true;
-      // Destroyed later, because whoever emits holds locks.
-      lost_.swap(feed_);
-      std::ranges::copy_if(lost_, std::back_inserter(feed_),
-                           [](const feed_item& x) {
-                             return !std::holds_alternative<change>(x);
-                           });
-    }
-    if (!is_change || !overrun_)
-      feed_.push_back(std::move(item));
-    announce = !std::exchange(feed_announced_, true);
-  }
-  if (announce)
-    tell_keeper(detail::feed_event{});
-}
-
-std::vector<feed_item> shared_table::feed(bool& overrun) {
-  std::vector<feed_item> lost;
-  std::lock_guard guard{feed_mutex_};
-  lost.swap(lost_);
-  feed_announced_ = false;
-  overrun = std::exchange(overrun_, false);
-  return std::exchange(feed_, {});
-}
-
-void shared_table::subscribe(const caf::actor& subscriber,
-                             change_filter filter) {
-  subscribers_.fetch_add(1, std::memory_order_relaxed);
-  emit(subscription{subscriber.address(), std::move(filter)});
-}
-
-void shared_table::unsubscribe(const caf::actor& subscriber) {
-  emit(unsubscription{subscriber.address()});
 }
 
 } // namespace director::ets::internal

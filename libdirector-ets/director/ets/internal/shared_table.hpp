@@ -3,12 +3,12 @@
 #pragma once
 
 #include "director/ets/detail/events.hpp"
+#include "director/ets/internal/counters.hpp"
 #include "director/ets/internal/store.hpp"
 #include "director/ets/table.hpp"
 
 #include <caf/actor_addr.hpp>
 
-#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -154,13 +154,6 @@ private:
     std::vector<size_t> blocked;
   };
 
-  /// Part of the counts; their sum is what counts.
-  struct alignas(64) tally {
-    std::atomic<int64_t> specs = 0;
-    std::atomic<int64_t> active = 0;
-    std::atomic<int64_t> supervisors = 0;
-  };
-
   seat_ptr find_seat(const table_client& client) const;
 
   std::vector<seat_ptr> all_seats() const;
@@ -185,8 +178,6 @@ private:
 
   std::optional<child_id> id_at(row_index row);
 
-  void count(const child_record& x, int64_t step);
-
   /// Keeps counts and subscribers up to date; comes before the change.
   void note(const child_record& from, const child_record& to);
 
@@ -208,7 +199,7 @@ private:
   table_options options_;
   caf::actor_addr keeper_;
   store_type store_;
-  std::array<tally, 16> tallies_;
+  counters counters_;
   std::atomic<bool> closed_ = false;
 
   mutable std::mutex seats_mutex_;

@@ -1,0 +1,114 @@
+// Children whose director has died, and those who wait for them.
+
+#include "director/ets/internal/shared_table_impl.hpp"
+
+#include <algorithm>
+
+namespace director::ets::internal {
+
+// -- orphans ------------------------------------------------------------------
+
+void shared_table::bury(const detail::orphan_gone_event& orphan) {
+  auto id = id_at(orphan.row);
+  if (!id)
+    return;
+  std::vector<child_record> garbage;
+  store_.update(*id, [&](store_type::entry& entry) {
+    if (entry.row() != orphan.row)
+      return;
+    auto mine = false;
+    auto wanted = false;
+    store_.change(orphan.row, [&](shared_record& x) {
+      mine = x.orphan && x.value.incarnation == orphan.incarnation;
+      wanted = x.wanted;
+      if (mine)
+        x.value.status = child_status::terminating;
+    });
+    if (mine)
+      release_row(entry, wanted, garbage);
+  });
+}
+
+std::optional<child_record>
+shared_table::give_up(const detail::orphan_gone_event& orphan) {
+  std::optional<child_record> result;
+  store_.change(orphan.row, [&](shared_record& x) {
+    if (!x.orphan || x.value.incarnation != orphan.incarnation
+        || !is_alive(x.value.handle))
+      return;
+    x.value.status = child_status::unresponsive;
+    result = x.value;
+  });
+  return result;
+}
+
+void shared_table::assign() {
+  struct load {
+    seat_ptr who;
+    size_t children;
+    std::vector<child_id> offer;
+  };
+  if (homeless_count_ == 0)
+    return;
+  std::vector<load> loads;
+  for (auto& who : all_seats()) {
+    std::lock_guard guard{who->mutex};
+    loads.push_back({who, who->rows.size(), {}});
+  }
+  if (loads.empty())
+    return;
+  {
+    std::lock_guard guard{homeless_mutex_};
+    for (auto& [id, asked] : homeless_)
+      for (auto& x : loads)
+        if (asked == x.who)
+          ++x.children;
+    for (auto& [id, asked] : homeless_) {
+      if (asked)
+        continue;
+      auto least = std::ranges::min_element(loads, {}, &load::children);
+      ++least->children;
+      least->offer.push_back(id);
+      asked = least->who;
+    }
+  }
+  for (auto& x : loads) {
+    if (x.offer.empty())
+      continue;
+    std::lock_guard guard{x.who->mutex};
+    // One that has left meanwhile gives its offers back.
+    if (x.who->client != nullptr)
+      x.who->client->take_over(std::move(x.offer));
+    else
+      tell_keeper(detail::turn_event{});
+  }
+}
+
+void shared_table::retry() {
+  std::vector<parked_claim> waiting;
+  {
+    std::lock_guard guard{parked_mutex_};
+    waiting.swap(parked_);
+  }
+  if (waiting.empty())
+    return;
+  // A claim may wait for a director whose end nobody has announced yet.
+  for (auto& who : all_seats())
+    if (!is_alive(caf::actor_cast<caf::actor>(who->address)))
+      leave(who, true);
+  for (auto& x : waiting) {
+    std::lock_guard guard{x.who->mutex};
+    if (x.who->client == nullptr)
+      continue;
+    std::erase_if(x.blocked,
+                  [&](size_t i) { return claim_one(*x.who, x.items[i]); });
+    if (x.blocked.empty()) {
+      x.who->client->completed(x.ticket, {}, std::move(x.items));
+      continue;
+    }
+    std::lock_guard parked{parked_mutex_};
+    parked_.push_back(std::move(x));
+  }
+}
+
+} // namespace director::ets::internal
