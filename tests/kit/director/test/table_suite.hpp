@@ -28,7 +28,7 @@ struct suite_options {
   size_t runs = 50;
   size_t steps = 400;
 
-  /// Rounds of the concurrent part.
+  /// Rounds of the concurrent part. Each client makes 10 random calls in one.
   size_t rounds = 200;
 };
 
