@@ -2,10 +2,12 @@
 """Checks that the C++ blocks in the documents are those that are compiled.
 
 Every ```cpp fence in the documents must follow a comment that names its
-source, a file in doc/snippets and, unless the whole file is meant, a region:
+source and, unless the whole file is meant, a region. The source is a file in
+doc/snippets or, with a slash in its name, one below the root of the project:
 
     <!-- snippet: guide.cpp own-plan -->
     <!-- snippet: readme.cpp -->
+    <!-- snippet: examples/journal_table.cpp journal-put -->
 
 A region is what stands between two lines `// [own-plan]`; a name that comes
 again goes on where it left off. Blank lines around a region and indentation
@@ -26,7 +28,6 @@ from pathlib import Path
 
 DOC = Path(__file__).resolve().parent
 ROOT = DOC.parent
-SNIPPETS = DOC / "snippets"
 
 COMMENT = re.compile(r"^<!-- snippet: (\S+)(?: (\S+))? -->$")
 MARKER = re.compile(r"^\s*// \[([\w-]+)\]$")
@@ -41,9 +42,15 @@ def tidy(lines):
     return textwrap.dedent("\n".join(lines)).strip("\n").splitlines()
 
 
+def locate(file):
+    """Returns where a source file is, seen from the root of the project."""
+    return file if "/" in file else f"doc/snippets/{file}"
+
+
 def read_source(path):
     """Returns the regions of a source file; None names the whole file."""
     lines = path.read_text(encoding="utf-8").splitlines()
+    name = path.relative_to(ROOT)
     regions = {None: []}
     current = None
     for number, line in enumerate(lines, 1):
@@ -58,23 +65,23 @@ def read_source(path):
         elif current == match[1]:
             current = None
         else:
-            raise Wrong(f"{path.name}:{number}: region '{match[1]}' begins "
+            raise Wrong(f"{name}:{number}: region '{match[1]}' begins "
                         f"inside region '{current}'")
     if current is not None:
-        raise Wrong(f"{path.name}: region '{current}' does not end")
-    return {name: tidy(region) for name, region in regions.items()}
+        raise Wrong(f"{name}: region '{current}' does not end")
+    return {key: tidy(region) for key, region in regions.items()}
 
 
 def wanted(match, sources):
     """Returns the lines that a snippet comment stands for."""
     file, region = match[1], match[2]
     if file not in sources:
-        path = SNIPPETS / file
+        path = ROOT / locate(file)
         if not path.is_file():
-            raise Wrong(f"there is no doc/snippets/{file}")
+            raise Wrong(f"there is no {locate(file)}")
         sources[file] = read_source(path)
     if region not in sources[file]:
-        raise Wrong(f"doc/snippets/{file} has no region '{region}'")
+        raise Wrong(f"{locate(file)} has no region '{region}'")
     return sources[file][region]
 
 
@@ -107,9 +114,10 @@ def check(path, sources, write):
                 try:
                     source = wanted(match, sources)
                     if block != source and not write:
-                        wrong.append((i + 1, "differs from doc/snippets/"
-                                      + " ".join(filter(None, match.groups()))
-                                      + ", run doc/check_snippets.py --write"))
+                        name = " ".join(filter(None, (locate(match[1]),
+                                                      match[2])))
+                        wrong.append((i + 1, f"differs from {name}, run "
+                                      "doc/check_snippets.py --write"))
                     block = source
                 except Wrong as err:
                     wrong.append((i, str(err)))
@@ -142,7 +150,7 @@ def main():
             for region in regions:
                 if region is not None and (file, region) not in shown:
                     failed = True
-                    print(f"doc/snippets/{file}: no document shows region "
+                    print(f"{locate(file)}: no document shows region "
                           f"'{region}'", file=sys.stderr)
     return 1 if failed else 0
 
@@ -151,4 +159,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except Wrong as err:
-        sys.exit(f"doc/snippets/{err}")
+        sys.exit(str(err))

@@ -1,5 +1,5 @@
 // A table of one's own, and the program that checks it against the contract.
-// Part of doc/guide.md; needs the target director::test.
+// Part of doc/tables.md; needs the target director::test.
 
 #include "director/all.hpp"
 #include "director/test/table_suite.hpp"
