@@ -86,15 +86,17 @@ write_result list_table::erase(table_client& client,
   for (auto row : rows)
     if (!owns(client, row))
       return write_result::failed(caf::make_error(errc::not_parent));
+  // Nothing forbids to name a row twice.
   for (auto row : rows)
-    remove(row);
+    if (owns(client, row))
+      remove(row);
   return write_result::done();
 }
 
 void list_table::close() {
   if (std::exchange(closed_, true))
     return;
-  for (auto* client : std::exchange(clients_, {}))
+  for (auto* client : clients_)
     client->failed(caf::make_error(errc::table_closed));
 }
 

@@ -186,12 +186,13 @@ public:
   put(table_client& client, std::span<const put_item> items)
     = 0;
 
-  /// Removes records that `client` owns, all or none.
+  /// Removes records that `client` owns, all or none. A row may be named more
+  /// than once.
   virtual write_result erase(table_client& client, std::span<const row_id> rows)
     = 0;
 
   /// Ends the table's life: every further write fails with `table_closed`,
-  /// and other attached directors are told. Serves
+  /// and attached directors are told, who still detach. Reads go on. Serves
   /// `director_options::delete_table`.
   virtual void close() = 0;
 

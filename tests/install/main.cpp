@@ -8,7 +8,7 @@
 #include <caf/scoped_actor.hpp>
 
 #include <chrono>
-#include <director/all.hpp>
+#include <director/ets/all.hpp>
 #include <director/test/wrapped_table.hpp>
 #include <iostream>
 #include <memory>
@@ -25,11 +25,13 @@ int fail(const char* what, const caf::error& err = {}) {
 
 int run(caf::actor_system& sys) {
   size_t calls = 0;
+  auto tab = director::ets::open(sys, "consumer");
+  if (!tab)
+    return fail("open", tab.error());
   director::director_options options;
   options.name = "consumer";
   options.table = std::make_shared<director::test::faulty_table>(
-    std::make_shared<director::list_table>(),
-    [&calls](director::test::table_call) {
+    *tab, [&calls](director::test::table_call) {
       ++calls;
       return caf::error{};
     });
@@ -73,6 +75,7 @@ int run(caf::actor_system& sys) {
 
 int main() {
   caf::init_global_meta_objects<caf::id_block::director>();
+  caf::init_global_meta_objects<caf::id_block::director_ets>();
   caf::core::init_global_meta_objects();
   caf::actor_system_config config;
   caf::actor_system sys{config};

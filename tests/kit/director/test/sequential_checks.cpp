@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <random>
 
 namespace director::test::internal {
@@ -79,8 +80,11 @@ private:
     tally(*tab, "after claims");
     expect(!erase(*tab, who, first.row), "erase by the owner fails");
     expect(!tab->find("a") && tab->size() == 0, "erase erases nothing");
-    expect(!claim(*tab, who, "a", claim_mode::fresh).err,
-           "an erased ID cannot be claimed again");
+    auto once_more = claim(*tab, who, "a", claim_mode::fresh);
+    expect(!once_more.err, "an erased ID cannot be claimed again");
+    std::array twice{once_more.row, once_more.row};
+    expect(!who.wait(tab->erase(who, twice)) && !tab->find("a"),
+           "a row that is named twice is not erased");
     expect(!claim(*tab, who, 1, claim_mode::any).err
              && !claim(*tab, who, "1", claim_mode::any).err,
            "the integer 1 and the string \"1\" are not two IDs");
@@ -250,6 +254,7 @@ private:
     expect(is_table_failure(tab->attach(two)),
            "a closed table takes new directors");
     tab->detach(one);
+    expect(tab->size() == 0, "detach settles nothing once a table is closed");
     tab->close();
   }
 
