@@ -2,13 +2,15 @@
 
 #pragma once
 
-#include <caf/error.hpp>
-
 #if __has_include(<catch2/catch_all.hpp>)
 #  include <catch2/catch_all.hpp>
 #else
 #  include <catch2/catch.hpp>
 #endif
+
+// The test of the store is built without CAF.
+#if __has_include(<caf/error.hpp>)
+#  include <caf/error.hpp>
 
 template <>
 struct Catch::StringMaker<caf::error> {
@@ -16,3 +18,4 @@ struct Catch::StringMaker<caf::error> {
     return to_string(x);
   }
 };
+#endif

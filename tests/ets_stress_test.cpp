@@ -1,5 +1,5 @@
 // Shared tables under load. DIRECTOR_STRESS_SECONDS sets how long directors
-// are killed at random (default: 10), DIRECTOR_STRESS_ROUNDS how often one ID
+// are killed at random (default: 60), DIRECTOR_STRESS_ROUNDS how often one ID
 // is started by all at once (default: 10000).
 
 #include "fixture.hpp"
@@ -235,7 +235,7 @@ TEST_CASE("directors killed at random leave no orphan and start nothing twice",
   constexpr size_t ids = 400;
   constexpr size_t count = 4;
   auto time = std::chrono::seconds{
-    static_cast<int64_t>(env_number("DIRECTOR_STRESS_SECONDS", 10))};
+    static_cast<int64_t>(env_number("DIRECTOR_STRESS_SECONDS", 60))};
   auto failover = GENERATE(true, false);
   world env;
   ets::table_options options;

@@ -44,10 +44,10 @@ void counters::removed(const child_record& x) noexcept {
 
 void counters::changed(const child_record& from,
                        const child_record& to) noexcept {
-  auto& part = mine();
-  add(part.active, runs(to) - runs(from));
+  auto& own = mine();
+  add(own.active, runs(to) - runs(from));
   if (from.spec != to.spec)
-    add(part.supervisors, supervises(to) - supervises(from));
+    add(own.supervisors, supervises(to) - supervises(from));
 }
 
 child_counts counters::sum() const noexcept {
