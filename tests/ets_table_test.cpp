@@ -224,7 +224,8 @@ TEST_CASE("a starting director leaves the children of others alone", "[ets]") {
   auto one = start_on(env, tab, "one", {env.worker("a", "first")});
   auto two = start_on(env, tab, "two",
                       {env.worker("a", "second"), env.worker("b", "second")});
-  CHECK(env.log->count("up second") == 1);
+  CHECK(tab->find("a")->owner == one.handle().address());
+  CHECK(tab->find("a")->incarnation == 1);
   CHECK(!two.stop());
   CHECK(error_of(tab->get_actor("a")) == caf::error{});
 }

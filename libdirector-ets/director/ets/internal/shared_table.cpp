@@ -400,8 +400,11 @@ void shared_table::close() {
     if (closed_.exchange(true))
       return;
   }
-  if (auto keeper = caf::actor_cast<caf::strong_actor_ptr>(keeper_))
-    director::internal::release_name(system_, registered_name(name_), keeper);
+  // Without its name, nothing else keeps it alive for its last message.
+  auto last_reference = caf::actor_cast<caf::strong_actor_ptr>(keeper_);
+  if (last_reference)
+    director::internal::release_name(system_, registered_name(name_),
+                                     last_reference);
   std::vector<parked_claim> waiting;
   {
     std::lock_guard guard{parked_mutex_};
