@@ -60,10 +60,10 @@ double percentile(const std::vector<double>& sorted, double p) {
 
 } // namespace
 
-std::vector<double> run_storm(harness& env, side which) {
+std::vector<double> run_storm(harness& env, const contender& who) {
   auto n = env.children();
   auto us = env.mean_us([&] {
-    auto to = env.make(which);
+    auto to = env.make(who);
     auto children = env.populate(*to);
     env.ups().expect(n);
     auto begin = clock_type::now();
@@ -78,9 +78,9 @@ std::vector<double> run_storm(harness& env, side which) {
   return {us / static_cast<double>(n)};
 }
 
-std::vector<double> run_latency(harness& env, side which) {
+std::vector<double> run_latency(harness& env, const contender& who) {
   env.settled_memory();
-  auto to = env.make(which);
+  auto to = env.make(who);
   countdown done;
   latency_run run{to.get(), &env.ups(), &done, env.populate(*to), {}, {}};
   std::shuffle(run.victims.begin(), run.victims.end(), std::minstd_rand{42});

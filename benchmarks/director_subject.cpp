@@ -17,10 +17,11 @@ class director_subject final : public subject {
 public:
   director_subject(caf::actor_system& system, child impl,
                    director::table_ptr table)
-    : subject(system) {
+    : subject(system),
+      table_(std::move(table)) {
     director::director_options options;
     options.sink = nullptr;
-    options.table = std::move(table);
+    options.table = table_;
     director::init_result first;
     first.default_spec.start = impl;
     first.default_spec.plan = director::plans::permanent();
@@ -29,10 +30,10 @@ public:
     handle_ = caf::actor_cast<caf::actor>(handle);
   }
 
-  void prepare_batch(int64_t n) override {
+  void prepare_batch(int64_t first, int64_t last) override {
     specs_.clear();
-    specs_.reserve(static_cast<size_t>(n));
-    for (int64_t id = 1; id <= n; ++id)
+    specs_.reserve(static_cast<size_t>(last - first + 1));
+    for (auto id = first; id <= last; ++id)
       specs_.push_back(spec(id));
   }
 
@@ -55,6 +56,10 @@ public:
       result.push_back(std::move(outcome.value.handle));
     }
     return result;
+  }
+
+  const director::table* table() const override {
+    return table_.get();
   }
 
   caf::message_handler answers(std::function<void()> then) const override {
@@ -105,6 +110,7 @@ private:
     return result;
   }
 
+  director::table_ptr table_;
   std::vector<director::child_spec> specs_;
   std::vector<director::child_outcome> started_;
 };
@@ -112,8 +118,8 @@ private:
 } // namespace
 
 subject_ptr make_director_subject(caf::actor_system& system, child impl,
-                                  table_factory make_table) {
-  return std::make_unique<director_subject>(system, impl, make_table(system));
+                                  director::table_ptr table) {
+  return std::make_unique<director_subject>(system, impl, std::move(table));
 }
 
 } // namespace bench

@@ -18,9 +18,9 @@ public:
     handle_ = system.spawn<floor_supervisor>(impl);
   }
 
-  void prepare_batch(int64_t n) override {
-    ids_.resize(static_cast<size_t>(n));
-    std::iota(ids_.begin(), ids_.end(), int64_t{1});
+  void prepare_batch(int64_t first, int64_t last) override {
+    ids_.resize(static_cast<size_t>(last - first + 1));
+    std::iota(ids_.begin(), ids_.end(), first);
   }
 
   void start_batch() override {

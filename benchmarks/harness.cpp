@@ -1,7 +1,6 @@
 #include "harness.hpp"
 
 #include <algorithm>
-#include <array>
 #include <malloc.h>
 #include <thread>
 
@@ -13,24 +12,36 @@ namespace {
 /// fills caches.
 constexpr int64_t warm_up_children = 100;
 
-summary summarise(std::vector<double> xs) {
+std::optional<summary> summarise(std::vector<double> xs) {
+  if (xs.empty())
+    return std::nullopt;
   std::sort(xs.begin(), xs.end());
   auto mid = xs.size() / 2;
   auto median = xs.size() % 2 == 1 ? xs[mid] : (xs[mid - 1] + xs[mid]) / 2;
-  return {median, xs.front(), xs.back()};
+  return summary{median, xs.front(), xs.back()};
 }
 
 } // namespace
 
-subject_ptr harness::make(side which) {
+subject_ptr harness::make(const contender& who) {
+  return std::move(make_team(who, 1).front());
+}
+
+std::vector<subject_ptr> harness::make_team(const contender& who,
+                                            int64_t size) {
   child impl{&ups_};
-  if (which == side::floor)
-    return make_floor_subject(system_, impl);
-  return make_director_subject(system_, impl, make_table_);
+  director::table_ptr table;
+  if (!who.is_floor())
+    table = who.table->make(system_);
+  std::vector<subject_ptr> result;
+  for (int64_t i = 0; i < size; ++i)
+    result.push_back(table ? make_director_subject(system_, impl, table)
+                           : make_floor_subject(system_, impl));
+  return result;
 }
 
 std::vector<caf::actor> harness::populate(subject& to) {
-  to.prepare_batch(children_);
+  to.prepare_batch(1, children_);
   ups_.expect(children_);
   to.start_batch();
   ups_.wait();
@@ -52,37 +63,34 @@ size_t harness::settled_memory() {
   }
 }
 
-std::vector<row> harness::run(const std::vector<metric>& metrics,
+std::vector<row> harness::run(const std::vector<metric>& metrics, bool shared,
                               workload_function fn) {
-  constexpr std::array sides{side::director, side::floor};
-  auto wanted = [this](side x) {
-    return x == side::director ? opts_.director : opts_.floor;
+  auto& all = opts_.contenders;
+  auto can_run = [shared](const contender& x) {
+    return !shared || x.is_floor() || x.table->shared;
   };
-  children_ = std::min(opts_.children, warm_up_children);
-  for (auto x : sides)
-    if (wanted(x))
+  children_ = std::min(wanted_children_, warm_up_children);
+  for (auto& x : all)
+    if (can_run(x))
       fn(*this, x);
-  children_ = opts_.children;
-  // Per metric and system.
-  std::vector<std::array<std::vector<double>, 2>> values(metrics.size());
+  children_ = wanted_children_;
+  // Per contender and metric.
+  std::vector<std::vector<std::vector<double>>> values(
+    all.size(), std::vector<std::vector<double>>(metrics.size()));
   for (int64_t i = 0; i < opts_.repeat; ++i) {
-    for (auto x : sides) {
-      if (!wanted(x))
+    for (size_t c = 0; c < all.size(); ++c) {
+      if (!can_run(all[c]))
         continue;
-      auto results = fn(*this, x);
+      auto results = fn(*this, all[c]);
       for (size_t m = 0; m < metrics.size(); ++m)
-        values[m][static_cast<size_t>(x)].push_back(results[m]);
+        values[c][m].push_back(results[m]);
     }
   }
   std::vector<row> rows;
   for (size_t m = 0; m < metrics.size(); ++m) {
-    auto& [director, floor] = values[m];
-    auto& added = rows.emplace_back();
-    added.what = metrics[m];
-    if (!director.empty())
-      added.director = summarise(std::move(director));
-    if (!floor.empty())
-      added.floor = summarise(std::move(floor));
+    auto& added = rows.emplace_back(row{metrics[m], children_, {}});
+    for (auto& x : values)
+      added.values.push_back(summarise(std::move(x[m])));
   }
   return rows;
 }

@@ -1,53 +1,25 @@
-// Runs workloads on both systems.
+// Runs workloads on all contenders.
 
 #pragma once
 
+#include "contender.hpp"
+#include "metric.hpp"
 #include "options.hpp"
 #include "subject.hpp"
 
 #include <caf/actor_system.hpp>
 
-#include <optional>
-#include <string_view>
 #include <vector>
 
 namespace bench {
 
-enum class side { director, floor };
-
-/// What the project demands of a director.
-struct bound {
-  enum class kind { none, ratio, excess };
-  kind what = kind::none;
-  double limit = 0.;
-};
-
-/// One row of the output.
-struct metric {
-  std::string_view name;
-  std::string_view unit;
-  bound demand = {};
-};
-
-struct summary {
-  double median;
-  double min;
-  double max;
-};
-
-struct row {
-  metric what;
-  std::optional<summary> floor;
-  std::optional<summary> director;
-};
-
 /// What workloads work with.
 class harness {
 public:
-  harness(caf::actor_system& system, const options& opts)
+  harness(caf::actor_system& system, const options& opts, int64_t children)
     : system_(system),
       opts_(opts),
-      make_table_(find_table(opts.table)) {
+      wanted_children_(children) {
     // nop
   }
 
@@ -71,7 +43,10 @@ public:
   }
 
   /// Spawns a supervisor without children.
-  subject_ptr make(side which);
+  subject_ptr make(const contender& who);
+
+  /// Spawns supervisors without children that share a table, if they have one.
+  std::vector<subject_ptr> make_team(const contender& who, int64_t size);
 
   /// Starts all children and returns them when they are up.
   std::vector<caf::actor> populate(subject& to);
@@ -94,16 +69,17 @@ public:
   /// Returns the number of bytes that are allocated.
   static size_t settled_memory();
 
-  using workload_function = std::vector<double> (*)(harness&, side);
+  using workload_function = std::vector<double> (*)(harness&, const contender&);
 
-  /// Runs a workload as often as asked for, the systems taking turns.
-  std::vector<row> run(const std::vector<metric>& metrics,
+  /// Runs a workload as often as asked for, the contenders taking turns.
+  /// @param shared whether the workload needs a table that can be shared.
+  std::vector<row> run(const std::vector<metric>& metrics, bool shared,
                        workload_function fn);
 
 private:
   caf::actor_system& system_;
   const options& opts_;
-  table_factory make_table_;
+  int64_t wanted_children_;
   countdown ups_;
   int64_t children_ = 0;
 };

@@ -36,10 +36,10 @@ double bare_bytes(harness& env) {
 
 } // namespace
 
-std::vector<double> run_memory(harness& env, side which) {
+std::vector<double> run_memory(harness& env, const contender& who) {
   auto bare = bare_bytes(env);
   auto before = harness::settled_memory();
-  auto to = env.make(which);
+  auto to = env.make(who);
   env.populate(*to);
   auto bytes = growth_per_child(env, before);
   to->stop();

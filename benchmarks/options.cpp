@@ -1,8 +1,8 @@
 #include "options.hpp"
 
 #include "compat.hpp"
-#include "tables.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -16,11 +16,15 @@ constexpr const char* usage = R"(usage: director-bench [options]
 
 Compares directors with a minimal supervisor, the floor, in the same run.
 
-  --workload LIST  what to measure, separated by commas: start, storm, latency,
-                   read, list, stop, memory, or a single row such as
-                   latency_p50 (default: all)
-  --table NAME     table of the directors: %s (default: list)
-  --children N     number of children (default: 10000)
+  --workload LIST  what to measure, separated by commas: memory, start, storm,
+                   latency, read, list, stop, or a single row such as
+                   latency_p50, with those that are measured along with it
+                   (default: all)
+  --table LIST     tables of the directors, separated by commas, which take
+                   turns: %s (default: list)
+  --children LIST  numbers of children, separated by commas, each measured by
+                   itself; with more than one, shows how the cost per child
+                   grows from the least to the most (default: 10000)
   --clients N      number of clients of start_concurrent (default: 4)
   --repeat N       how often to measure each workload (default: 5)
   --threads N      number of scheduler threads (default: 2)
@@ -52,12 +56,38 @@ std::vector<std::string> split(std::string_view text) {
   return result;
 }
 
-void set_system(options& opts, std::string_view value) {
-  if (value != "director" && value != "floor" && value != "both")
-    reject("unknown system " + std::string{value}
+std::vector<int64_t> numbers(std::string_view name, std::string_view text) {
+  std::vector<int64_t> result;
+  for (auto& x : split(text))
+    result.push_back(number(name, x));
+  if (result.empty())
+    reject(std::string{name} + " needs a number");
+  std::ranges::sort(result);
+  auto twice = std::ranges::unique(result);
+  result.erase(twice.begin(), twice.end());
+  return result;
+}
+
+std::vector<contender> contenders(std::string_view system,
+                                  std::string_view tables) {
+  if (system != "director" && system != "floor" && system != "both")
+    reject("unknown system " + std::string{system}
            + "; known: director, floor, both");
-  opts.director = value != "floor";
-  opts.floor = value != "director";
+  std::vector<contender> result;
+  if (system != "director")
+    result.push_back({});
+  if (system == "floor")
+    return result;
+  for (auto& name : split(tables)) {
+    auto* table = find_table(name);
+    if (table == nullptr)
+      reject("unknown table " + name + "; known: " + table_names());
+    if (std::ranges::find(result, table, &contender::table) == result.end())
+      result.push_back({table});
+  }
+  if (result.empty() || result.back().is_floor())
+    reject("--table needs a name");
+  return result;
 }
 
 void set_policy(options& opts, std::string_view value) {
@@ -67,13 +97,19 @@ void set_policy(options& opts, std::string_view value) {
   opts.policy = value;
 }
 
-void set(options& opts, std::string_view name, std::string_view value) {
+/// The options as they are read.
+struct draft : options {
+  std::string_view tables = "list";
+  std::string_view system = "both";
+};
+
+void set(draft& opts, std::string_view name, std::string_view value) {
   if (name == "--workload")
     opts.workloads = split(value);
   else if (name == "--table")
-    opts.table = value;
+    opts.tables = value;
   else if (name == "--children")
-    opts.children = number(name, value);
+    opts.children = numbers(name, value);
   else if (name == "--clients")
     opts.clients = number(name, value);
   else if (name == "--repeat")
@@ -85,15 +121,24 @@ void set(options& opts, std::string_view name, std::string_view value) {
   else if (name == "--json")
     opts.json = value;
   else if (name == "--system")
-    set_system(opts, value);
+    opts.system = value;
   else
     reject("unknown option " + std::string{name});
 }
 
 } // namespace
 
+bool can_share(const options& x) {
+  auto is_shared = [](const contender& y) {
+    return !y.is_floor() && y.table->shared;
+  };
+  return std::ranges::any_of(x.contenders, is_shared)
+         || std::ranges::all_of(x.contenders, &contender::is_floor);
+}
+
 options parse_options(int argc, char** argv) {
-  options result;
+  draft result;
+  result.children = {10'000};
   for (int i = 1; i < argc; ++i) {
     std::string_view name = argv[i];
     if (name == "-h" || name == "--help") {
@@ -112,8 +157,7 @@ options parse_options(int argc, char** argv) {
   }
   if (result.policy.empty())
     result.policy = caf_is_0_18 ? "sharing" : "stealing";
-  if (find_table(result.table) == nullptr)
-    reject("unknown table " + result.table + "; known: " + table_names());
+  result.contenders = contenders(result.system, result.tables);
   return result;
 }
 

@@ -2,8 +2,9 @@
 
 #pragma once
 
+#include "contender.hpp"
+
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,17 +13,21 @@ namespace bench {
 struct options {
   /// Groups of workloads or single workloads; empty for all.
   std::vector<std::string> workloads;
-  std::string table = "list";
-  int64_t children = 10'000;
+  /// The floor comes first. Others stand in the order asked for.
+  std::vector<contender> contenders;
+  /// In ascending order.
+  std::vector<int64_t> children;
   int64_t clients = 4;
   int64_t repeat = 5;
   int64_t threads = 2;
   /// Scheduler policy; empty for the one that suits this version of CAF.
   std::string policy;
   std::string json;
-  bool director = true;
-  bool floor = true;
 };
+
+/// Tells whether someone takes part who can do what shared tables are for.
+/// @relates options
+bool can_share(const options& x);
 
 /// Parses the command line. Ends the program, with code 2 unless help was
 /// asked for, if there is nothing to run.

@@ -1,6 +1,7 @@
 #include "output.hpp"
 
 #include "compat.hpp"
+#include "verdict.hpp"
 
 #include <fmt/format.h>
 
@@ -20,76 +21,76 @@ std::string cell(const std::optional<summary>& x) {
   return x ? number(x->median) : "-";
 }
 
-std::string verdict(const row& x) {
-  auto& demand = x.what.demand;
-  if (demand.what == bound::kind::none)
-    return "";
-  auto ratio = demand.what == bound::kind::ratio;
-  auto text = fmt::format("<= {}{}{}", ratio ? "" : "floor + ", demand.limit,
-                          ratio ? "x" : "");
-  if (x.floor && x.director) {
-    auto limit = ratio ? x.floor->median * demand.limit
-                       : x.floor->median + demand.limit;
-    if (x.director->median > limit)
-      text += "  exceeded";
-  }
-  return text;
+std::string cell(const std::optional<double>& x) {
+  return x ? fmt::format("{:.2f}", *x) : "-";
 }
 
-void print_line(std::string_view name, std::string_view unit,
-                std::string_view floor, std::string_view director,
-                std::string_view ratio, std::string_view demand) {
-  auto line = fmt::format("{:<19}{:<12}{:>9}{:>10}{:>8}  {}", name, unit, floor,
-                          director, ratio, demand);
+/// Lays out one line.
+/// @param value returns the text for the column of a contender.
+/// @param ratio returns the text for the column that compares two.
+template <class Value, class Ratio>
+void print_line(const options& opts, std::string_view name,
+                std::string_view unit, Value value, Ratio ratio,
+                std::string_view demand) {
+  auto& all = opts.contenders;
+  auto line = fmt::format("{:<21}{:<12}", name, unit);
+  for (size_t i = 0; i < all.size(); ++i) {
+    line += fmt::format("{:>9}", value(i));
+    for (auto other : {find_floor(all), find_list(all)})
+      if (other < all.size() && other != i && !all[i].is_floor())
+        line += fmt::format("{:>8}", ratio(i, other));
+  }
+  line += fmt::format("  {}", demand);
   line.erase(line.find_last_not_of(' ') + 1);
   puts(line.c_str());
   fflush(stdout);
 }
 
-std::string to_json(const options& opts, const row& x, const summary& values,
-                    std::string_view system) {
+std::string to_json(const options& opts, const row& x, size_t who) {
+  auto& by = opts.contenders[who];
+  auto& values = *x.values[who];
   return fmt::format(R"({{"workload": "{}", "table": "{}", "children": {}, )"
                      R"("clients": {}, "system": "{}", "unit": "{}", )"
                      R"("median": {:.4f}, "min": {:.4f}, "max": {:.4f}}})",
-                     x.what.name, opts.table, opts.children, opts.clients,
-                     system, x.what.unit, values.median, values.min,
-                     values.max);
+                     x.what.name, by.is_floor() ? "" : by.table->name,
+                     x.children, opts.clients,
+                     by.is_floor() ? "floor" : "director", x.what.unit,
+                     values.median, values.min, values.max);
 }
 
 } // namespace
 
 void print_header(const options& opts) {
-  fmt::print("CAF {}, scheduler {}, {} threads, table {}, {} children, "
-             "median of {}\n",
-             caf_version(), opts.policy, opts.threads, opts.table,
-             opts.children, opts.repeat);
+  fmt::print("CAF {}, scheduler {}, {} threads, median of {}\n", caf_version(),
+             opts.policy, opts.threads, opts.repeat);
   if (caf_is_0_18 && opts.policy == "sharing")
     puts("(policy sharing: with stealing, CAF 0.18 takes time proportional to "
          "its queue)");
-  puts("");
-  print_line("workload", "unit", "floor", "director", "ratio", "bound");
 }
 
-void print_row(const row& x) {
-  std::string ratio = "-";
-  if (x.floor && x.director && x.floor->median > 0.)
-    ratio = fmt::format("{:.2f}", x.director->median / x.floor->median);
-  print_line(x.what.name, x.what.unit, cell(x.floor), cell(x.director), ratio,
-             verdict(x));
+void print_headings(const options& opts, std::string_view title) {
+  fmt::print("\n{}\n\n", title);
+  auto& all = opts.contenders;
+  print_line(
+    opts, "workload", "unit", [&](size_t who) { return all[who].name(); },
+    [&](size_t, size_t other) { return fmt::format("/{}", all[other].name()); },
+    "bound");
+}
+
+void print_row(const options& opts, const row& x) {
+  print_line(
+    opts, x.what.name, x.what.unit,
+    [&](size_t who) { return cell(x.values[who]); },
+    [&](size_t who, size_t other) { return cell(times(x, who, other)); },
+    verdict(opts.contenders, x));
 }
 
 bool write_json(const options& opts, const std::vector<row>& rows) {
   std::string text;
-  auto add = [&](const row& x, const std::optional<summary>& values,
-                 std::string_view system) {
-    if (values)
-      text += (text.empty() ? "[\n  " : ",\n  ")
-              + to_json(opts, x, *values, system);
-  };
-  for (auto& x : rows) {
-    add(x, x.floor, "floor");
-    add(x, x.director, "director");
-  }
+  for (auto& x : rows)
+    for (size_t i = 0; i < x.values.size(); ++i)
+      if (x.values[i])
+        text += (text.empty() ? "[\n  " : ",\n  ") + to_json(opts, x, i);
   text += "\n]\n";
   auto* file = fopen(opts.json.c_str(), "w");
   if (file == nullptr)

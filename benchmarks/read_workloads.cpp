@@ -30,8 +30,8 @@ double us_per_request(harness& env, const subject& to, F send) {
 
 } // namespace
 
-std::vector<double> run_read(harness& env, side which) {
-  auto to = env.make(which);
+std::vector<double> run_read(harness& env, const contender& who) {
+  auto to = env.make(who);
   env.populate(*to);
   std::minstd_rand random{42};
   std::uniform_int_distribution<int64_t> ids{1, env.children()};
@@ -42,22 +42,23 @@ std::vector<double> run_read(harness& env, side which) {
   return {us};
 }
 
-std::vector<double> run_list(harness& env, side which) {
-  auto to = env.make(side::director);
+std::vector<double> run_list(harness& env, const contender& who) {
+  // Any table will do for the floor.
+  auto to = env.make(who.is_floor() ? contender{find_table("list")} : who);
   env.populate(*to);
   auto entries = to->list();
   auto us = env.mean_us([&] {
     auto begin = clock_type::now();
     for (int i = 0; i < list_calls; ++i)
-      auto copy = which == side::floor ? entries : to->list();
+      auto copy = who.is_floor() ? entries : to->list();
     return clock_type::now() - begin;
   });
   to->stop();
   return {us / list_calls / static_cast<double>(env.children())};
 }
 
-std::vector<double> run_count(harness& env, side which) {
-  auto to = env.make(which);
+std::vector<double> run_count(harness& env, const contender& who) {
+  auto to = env.make(who);
   env.populate(*to);
   auto us = us_per_request(env, *to, [&](caf::event_based_actor* self) {
     to->count(self);

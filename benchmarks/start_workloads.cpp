@@ -19,10 +19,11 @@ caf::behavior start_client(caf::event_based_actor* self, share work) {
   return work.to->answers([to = work.answers] { to->hit(); });
 }
 
-std::vector<double> start_from(harness& env, side which, int64_t clients) {
+std::vector<double> start_from(harness& env, const contender& who,
+                               int64_t clients) {
   auto n = env.children();
   auto us = env.mean_us([&] {
-    auto to = env.make(which);
+    auto to = env.make(who);
     countdown answers;
     answers.expect(n);
     env.ups().expect(n);
@@ -39,11 +40,11 @@ std::vector<double> start_from(harness& env, side which, int64_t clients) {
 
 } // namespace
 
-std::vector<double> run_start(harness& env, side which) {
+std::vector<double> run_start(harness& env, const contender& who) {
   auto n = env.children();
   auto us = env.mean_us([&] {
-    auto to = env.make(which);
-    to->prepare_batch(n);
+    auto to = env.make(who);
+    to->prepare_batch(1, n);
     env.ups().expect(n);
     auto begin = clock_type::now();
     to->start_batch();
@@ -55,12 +56,12 @@ std::vector<double> run_start(harness& env, side which) {
   return {us / static_cast<double>(n)};
 }
 
-std::vector<double> run_start_pipelined(harness& env, side which) {
-  return start_from(env, which, 1);
+std::vector<double> run_start_pipelined(harness& env, const contender& who) {
+  return start_from(env, who, 1);
 }
 
-std::vector<double> run_start_concurrent(harness& env, side which) {
-  return start_from(env, which, env.clients());
+std::vector<double> run_start_concurrent(harness& env, const contender& who) {
+  return start_from(env, who, env.clients());
 }
 
 } // namespace bench

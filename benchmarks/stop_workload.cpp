@@ -2,9 +2,9 @@
 
 namespace bench {
 
-std::vector<double> run_stop(harness& env, side which) {
+std::vector<double> run_stop(harness& env, const contender& who) {
   auto us = env.mean_us([&] {
-    auto to = env.make(which);
+    auto to = env.make(who);
     env.populate(*to);
     harness::settled_memory();
     auto begin = clock_type::now();

@@ -10,6 +10,10 @@ subject::~subject() {
   // nop
 }
 
+const director::table* subject::table() const {
+  return nullptr;
+}
+
 std::vector<director::child_info> subject::list() {
   return {};
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "child.hpp"
-#include "tables.hpp"
+#include "director/table.hpp"
 
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
@@ -30,13 +30,17 @@ public:
   // -- from the main thread ---------------------------------------------------
 
   /// Makes the request that `start_batch` will send.
-  virtual void prepare_batch(int64_t n) = 0;
+  virtual void prepare_batch(int64_t first, int64_t last) = 0;
 
-  /// Starts children 1 to N by one request and waits for the answer.
+  /// Starts children `first` to `last` by one request and waits for the
+  /// answer. From any thread, by one at a time.
   virtual void start_batch() = 0;
 
   /// Returns what the last batch has started, in order of the IDs.
   virtual std::vector<caf::actor> take_batch() = 0;
+
+  /// Returns the table for those who read without asking; the floor has none.
+  virtual const director::table* table() const;
 
   /// Lists the children, as `which_children` does. The floor lists nothing.
   virtual std::vector<director::child_info> list();
@@ -69,7 +73,7 @@ subject_ptr make_floor_subject(caf::actor_system& system, child impl);
 
 /// @relates subject
 subject_ptr make_director_subject(caf::actor_system& system, child impl,
-                                  table_factory make_table);
+                                  director::table_ptr table);
 
 /// Logs a request that should not have failed and gives up.
 [[noreturn]] void fail(const char* what, const caf::error& reason);

@@ -11,11 +11,17 @@
 
 namespace bench {
 
-/// Makes the table of one director.
-using table_factory = director::table_ptr (*)(caf::actor_system&);
+/// One sort of table.
+struct table_kind {
+  std::string_view name;
+  /// Makes an empty table, which goes away when nobody holds it any more.
+  director::table_ptr (*make)(caf::actor_system&);
+  /// Whether several directors can share it and any thread can read it.
+  bool shared;
+};
 
-/// Returns the factory for a table, `nullptr` for unknown names.
-table_factory find_table(std::string_view name);
+/// Returns the table with this name, `nullptr` for unknown names.
+const table_kind* find_table(std::string_view name);
 
 /// Returns the known names, separated by commas.
 std::string table_names();

@@ -8,35 +8,35 @@ namespace bench {
 
 /// One request that starts all children; time until it was answered and all
 /// children were up.
-std::vector<double> run_start(harness& env, side which);
+std::vector<double> run_start(harness& env, const contender& who);
 
 /// One actor that requests one child after the other, without waiting.
-std::vector<double> run_start_pipelined(harness& env, side which);
+std::vector<double> run_start_pipelined(harness& env, const contender& who);
 
 /// The same from several actors that share the work.
-std::vector<double> run_start_concurrent(harness& env, side which);
+std::vector<double> run_start_concurrent(harness& env, const contender& who);
 
 /// All children crash at once; time until all replacements were up.
-std::vector<double> run_storm(harness& env, side which);
+std::vector<double> run_storm(harness& env, const contender& who);
 
 /// Single crashes; time from the crash message to the replacement being up.
 /// Returns the percentiles 50 and 99.
-std::vector<double> run_latency(harness& env, side which);
+std::vector<double> run_latency(harness& env, const contender& who);
 
 /// Requests for the handle of a random child.
-std::vector<double> run_read(harness& env, side which);
+std::vector<double> run_read(harness& env, const contender& who);
 
 /// Listing all children. The floor is a copy of the same list.
-std::vector<double> run_list(harness& env, side which);
+std::vector<double> run_list(harness& env, const contender& who);
 
 /// Requests for the number of children.
-std::vector<double> run_count(harness& env, side which);
+std::vector<double> run_count(harness& env, const contender& who);
 
 /// Time until the supervisor and all its children are gone.
-std::vector<double> run_stop(harness& env, side which);
+std::vector<double> run_stop(harness& env, const contender& who);
 
 /// Allocated bytes. Returns what a supervised child takes, and how much of
 /// that goes beyond what the same actor takes without supervisor.
-std::vector<double> run_memory(harness& env, side which);
+std::vector<double> run_memory(harness& env, const contender& who);
 
 } // namespace bench

@@ -8,6 +8,7 @@ peers=$root/benchmarks/peers
 bench=
 children=10000
 repeat=5
+table=list,ets
 workload=
 out=$root/build/bench-results
 
@@ -22,6 +23,8 @@ is printed goes to stderr.
   --bench PATH     the director-bench to run; without it, the one in
                    build/bench is taken, and built if it is missing
   --children N     number of children (default: 10000)
+  --table LIST     tables of the directors, separated by commas
+                   (default: list,ets)
   --repeat N       how often to measure each workload (default: 5)
   --workload LIST  workloads to run, separated by commas (default: all)
   --out DIR        where to write the results as JSON
@@ -38,7 +41,7 @@ die() { say "error: $*"; exit 1; }
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) usage; exit 0 ;;
-    --bench | --children | --repeat | --workload | --out)
+    --bench | --children | --table | --repeat | --workload | --out)
       [ $# -ge 2 ] || die "$1 needs a value; see --help"
       declare "${1#--}=$2"
       shift 2
@@ -73,7 +76,7 @@ run() { # run NAME COMMAND...: results go to NAME.json
   results+=("$file")
 }
 
-run director "$bench"
+run director "$bench" --table "$table"
 if command -v escript >/dev/null; then
   run otp escript "$peers/otp_bench.erl"
 else

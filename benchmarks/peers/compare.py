@@ -10,6 +10,7 @@ import json
 import sys
 
 SYSTEMS = ["floor", "director", "otp", "elixir"]
+FLOOR = ("floor", "")
 
 
 def read(files):
@@ -29,16 +30,6 @@ def rank(column):
     return SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
 
 
-def floor_of(medians, workload, table):
-    """The floor for the same table if there is one, else any."""
-    floors = {
-        t: median
-        for (w, (system, t)), median in medians.items()
-        if w == workload and system == "floor"
-    }
-    return floors.get(table, next(iter(floors.values()), None))
-
-
 def number(value):
     """Three digits, more or less."""
     steps = [(100, 0), (10, 1), (0.1, 2)]
@@ -46,12 +37,13 @@ def number(value):
     return f"{value:.{decimals}f}"
 
 
-def cell(medians, workload, column):
+def cell(medians, workload, unit, column):
     median = medians.get((workload, column))
     if median is None:
         return "-"
-    floor = floor_of(medians, workload, column[1])
-    if column[0] == "floor" or not floor:
+    floor = medians.get((workload, FLOOR))
+    # A ratio of ratios says little.
+    if column == FLOOR or not floor or unit == "x":
         return number(median)
     return f"{number(median)} ({number(median / floor)}x)"
 
@@ -67,7 +59,7 @@ def table_of(results):
         ["", ""] + [table for _, table in columns],
     ]
     for workload, unit in units.items():
-        cells = [cell(medians, workload, column) for column in columns]
+        cells = [cell(medians, workload, unit, column) for column in columns]
         lines.append([workload, unit] + cells)
     return lines
 

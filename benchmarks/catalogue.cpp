@@ -1,0 +1,66 @@
+#include "catalogue.hpp"
+
+#include "workloads.hpp"
+
+#include <algorithm>
+
+namespace bench {
+
+namespace {
+
+// Memory goes first, while the heap is still tidy.
+std::vector<workload> all_workloads() {
+  constexpr bounds hot{.times_floor = 1.5, .times_list = 1.25, .growth = 2};
+  return {
+    {"memory",
+     {{"memory", "bytes/child", {.above_floor = 400}},
+      {"memory_above_bare", "bytes/child"}},
+     run_memory},
+    {"start", {{"start", "us/child", hot}}, run_start},
+    {"start", {{"start_pipelined", "us/child"}}, run_start_pipelined},
+    {"start", {{"start_concurrent", "us/child"}}, run_start_concurrent},
+    {"storm", {{"storm", "us/child", hot}}, run_storm},
+    {"latency",
+     {{"latency_p50", "us", {.times_floor = 1.3}}, {"latency_p99", "us"}},
+     run_latency},
+    {"read", {{"read_director", "us"}}, run_read},
+    {"list", {{"list", "us/child", {.times_floor = 3}}}, run_list},
+    {"list", {{"count", "us"}}, run_count},
+    {"stop", {{"stop", "us/child", hot}}, run_stop},
+  };
+}
+
+bool matches(const workload& x, const std::string& name) {
+  return x.group == name
+         || std::ranges::find(x.metrics, name, &metric::name)
+              != x.metrics.end();
+}
+
+void check_names(const std::vector<workload>& known, const options& opts) {
+  for (auto& name : opts.workloads) {
+    auto is_meant = [&name](const workload& x) { return matches(x, name); };
+    if (std::ranges::none_of(known, is_meant))
+      reject("unknown workload " + name);
+    auto is_possible = [&](const workload& x) {
+      return is_meant(x) && (!x.shared || can_share(opts));
+    };
+    if (std::ranges::none_of(known, is_possible))
+      reject(name + " needs a table that can be shared");
+  }
+}
+
+} // namespace
+
+std::vector<workload> selected_workloads(const options& opts) {
+  auto result = all_workloads();
+  check_names(result, opts);
+  std::erase_if(result, [&opts](const workload& x) {
+    auto is_name = [&x](const std::string& name) { return matches(x, name); };
+    return (x.shared && !can_share(opts))
+           || (!opts.workloads.empty()
+               && std::ranges::none_of(opts.workloads, is_name));
+  });
+  return result;
+}
+
+} // namespace bench
