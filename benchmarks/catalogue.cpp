@@ -11,6 +11,8 @@ namespace {
 // Memory goes first, while the heap is still tidy.
 std::vector<workload> all_workloads() {
   constexpr bounds hot{.times_floor = 1.5, .times_list = 1.25, .growth = 2};
+  constexpr bounds direct{.times_floor = 3};
+  constexpr bounds two_readers{.at_least = 1.8};
   return {
     {"memory",
      {{"memory", "bytes/child", {.above_floor = 400}},
@@ -24,6 +26,19 @@ std::vector<workload> all_workloads() {
      {{"latency_p50", "us", {.times_floor = 1.3}}, {"latency_p99", "us"}},
      run_latency},
     {"read", {{"read_director", "us"}}, run_read},
+    {"read",
+     {{"read_direct", "us", direct},
+      {"read_direct_2", "us"},
+      {"read_direct_speedup", "x", two_readers}},
+     run_read_direct,
+     true},
+    {"read",
+     {{"read_storm", "us", direct},
+      {"read_storm_2", "us"},
+      {"read_storm_speedup", "x", two_readers},
+      {"read_storm_pace", "crashes/ms"}},
+     run_read_storm,
+     true},
     {"list", {{"list", "us/child", {.times_floor = 3}}}, run_list},
     {"list", {{"count", "us"}}, run_count},
     {"stop", {{"stop", "us/child", hot}}, run_stop},

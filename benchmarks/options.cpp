@@ -19,7 +19,7 @@ Compares directors with a minimal supervisor, the floor, in the same run.
   --workload LIST  what to measure, separated by commas: memory, start, storm,
                    latency, read, list, stop, or a single row such as
                    latency_p50, with those that are measured along with it
-                   (default: all)
+                   (default: all; some need the table ets)
   --table LIST     tables of the directors, separated by commas, which take
                    turns: %s (default: list)
   --children LIST  numbers of children, separated by commas, each measured by

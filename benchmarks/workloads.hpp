@@ -26,6 +26,15 @@ std::vector<double> run_latency(harness& env, const contender& who);
 /// Requests for the handle of a random child.
 std::vector<double> run_read(harness& env, const contender& who);
 
+/// Lookups in the table itself, by one thread and by two: the time per read,
+/// twice, and how many times as much two threads get done. The floor is an
+/// unguarded hash map.
+std::vector<double> run_read_direct(harness& env, const contender& who);
+
+/// The same while children crash and come back all the time. Returns also how
+/// many of them do so in a millisecond.
+std::vector<double> run_read_storm(harness& env, const contender& who);
+
 /// Listing all children. The floor is a copy of the same list.
 std::vector<double> run_list(harness& env, const contender& who);
 
