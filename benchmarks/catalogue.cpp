@@ -13,6 +13,7 @@ std::vector<workload> all_workloads() {
   constexpr bounds hot{.times_floor = 1.5, .times_list = 1.25, .growth = 2};
   constexpr bounds direct{.times_floor = 3};
   constexpr bounds two_readers{.at_least = 1.8};
+  constexpr bounds two_directors{.at_least = 1};
   return {
     {"memory",
      {{"memory", "bytes/child", {.above_floor = 400}},
@@ -42,6 +43,20 @@ std::vector<workload> all_workloads() {
     {"list", {{"list", "us/child", {.times_floor = 3}}}, run_list},
     {"list", {{"count", "us"}}, run_count},
     {"stop", {{"stop", "us/child", hot}}, run_stop},
+    {"share",
+     {{"share_start_1", "us/child"},
+      {"share_start_2", "us/child"},
+      {"share_start_4", "us/child"},
+      {"share_start_speedup", "x", two_directors}},
+     run_share_start,
+     true},
+    {"share",
+     {{"share_storm_1", "us/child"},
+      {"share_storm_2", "us/child"},
+      {"share_storm_4", "us/child"},
+      {"share_storm_speedup", "x", two_directors}},
+     run_share_storm,
+     true},
   };
 }
 

@@ -17,9 +17,9 @@ constexpr const char* usage = R"(usage: director-bench [options]
 Compares directors with a minimal supervisor, the floor, in the same run.
 
   --workload LIST  what to measure, separated by commas: memory, start, storm,
-                   latency, read, list, stop, or a single row such as
+                   latency, read, list, stop, share, or a single row such as
                    latency_p50, with those that are measured along with it
-                   (default: all; some need the table ets)
+                   (default: all; share needs the table ets)
   --table LIST     tables of the directors, separated by commas, which take
                    turns: %s (default: list)
   --children LIST  numbers of children, separated by commas, each measured by

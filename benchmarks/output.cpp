@@ -33,7 +33,7 @@ void print_line(const options& opts, std::string_view name,
                 std::string_view unit, Value value, Ratio ratio,
                 std::string_view demand) {
   auto& all = opts.contenders;
-  auto line = fmt::format("{:<21}{:<12}", name, unit);
+  auto line = fmt::format("{:<24}{:<12}", name, unit);
   for (size_t i = 0; i < all.size(); ++i) {
     line += fmt::format("{:>9}", value(i));
     for (auto other : {find_floor(all), find_list(all)})

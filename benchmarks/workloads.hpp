@@ -44,6 +44,14 @@ std::vector<double> run_count(harness& env, const contender& who);
 /// Time until the supervisor and all its children are gone.
 std::vector<double> run_stop(harness& env, const contender& who);
 
+/// One request each to 1, 2 and 4 supervisors that share a table and the
+/// children: the time per child, three times, and how many times as fast two
+/// are as one.
+std::vector<double> run_share_start(harness& env, const contender& who);
+
+/// The same for a storm.
+std::vector<double> run_share_storm(harness& env, const contender& who);
+
 /// Allocated bytes. Returns what a supervised child takes, and how much of
 /// that goes beyond what the same actor takes without supervisor.
 std::vector<double> run_memory(harness& env, const contender& who);
