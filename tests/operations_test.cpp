@@ -362,6 +362,24 @@ TEST_CASE("start_children undoes everything if asked to", "[operations]") {
   CHECK(value_of(dir.count_children()).active == 3);
 }
 
+TEST_CASE("children are found by their actors, old and new", "[operations]") {
+  world w;
+  auto spec = w.worker("a");
+  spec.plan = plans::permanent();
+  auto dir = w.start({spec, w.worker("b")});
+  auto first = value_of(dir.get_actor("a"));
+  CHECK(value_of(dir.get_child_spec(first)).id == child_id{"a"});
+  auto added = value_of(dir.start_child(w.worker("c"))).handle;
+  CHECK(value_of(dir.get_child_spec(added)).id == child_id{"c"});
+  auto second = crash(w, dir, "a");
+  CHECK(second != first);
+  CHECK(value_of(dir.get_child_spec(second)).id == child_id{"a"});
+  CHECK(error_of(dir.get_child_spec(first)) == errc::not_found);
+  CHECK(!dir.terminate_child(second));
+  CHECK(!dir.terminate_and_delete_child(added));
+  CHECK(dir.terminate_child(added) == errc::not_found);
+}
+
 TEST_CASE("a large batch does not keep other requests waiting",
           "[operations]") {
   world w;

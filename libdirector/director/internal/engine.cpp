@@ -197,8 +197,8 @@ caf::expected<uint32_t> engine::own_slot(const child_id& id) const {
 }
 
 caf::expected<uint32_t> engine::own_slot(const caf::actor& handle) const {
-  if (auto i = by_handle_.find(handle_key(handle)); i != by_handle_.end())
-    return i->second;
+  if (auto index = slot_of(handle); index != no_slot)
+    return index;
   // Only worth a walk through the table because it is an error anyway.
   auto code = errc::not_found;
   if (handle)
@@ -248,18 +248,23 @@ bool engine::take(claim_item& item, const caf::error& err) {
   return true;
 }
 
+uint32_t engine::slot_of(const caf::actor& handle) const {
+  if (!std::exchange(indexed_, true))
+    for (uint32_t index = 0; index < slots_.size(); ++index)
+      if (auto& x = slots_[index].record.handle)
+        by_handle_.emplace(handle_key(x), index);
+  auto i = by_handle_.find(handle_key(handle));
+  return i != by_handle_.end() ? i->second : no_slot;
+}
+
 bool engine::set_handle(uint32_t index, const caf::actor& handle) {
-  if (spare_node_) {
-    spare_node_.key() = handle_key(handle);
-    spare_node_.mapped() = index;
-    if (auto result = by_handle_.insert(std::move(spare_node_));
-        !result.inserted) {
-      spare_node_ = std::move(result.node);
-      return false;
-    }
-  } else if (!by_handle_.try_emplace(handle_key(handle), index).second) {
+  // IDs grow: an actor with a higher one than all before is none of them.
+  if (handle.id() > highest_id_)
+    highest_id_ = handle.id();
+  else if (slot_of(handle) != no_slot)
     return false;
-  }
+  if (indexed_)
+    by_handle_.emplace(handle_key(handle), index);
   slots_[index].record.handle = handle;
   return true;
 }
@@ -268,8 +273,8 @@ void engine::drop_handle(uint32_t index) {
   auto& x = slots_[index];
   if (x.record.handle) {
     former_[next_former_++ % former_.size()] = x.record.handle.id();
-    // A restart needs a node again at once.
-    spare_node_ = by_handle_.extract(handle_key(x.record.handle));
+    if (indexed_)
+      by_handle_.erase(handle_key(x.record.handle));
     x.record.handle = caf::actor{};
     x.record.extra = caf::message{};
   }
@@ -285,7 +290,7 @@ bool engine::supervises(const caf::actor_addr& source) const {
   auto handle = caf::actor_cast<caf::actor>(source);
   if (!handle)
     return false;
-  return by_handle_.contains(handle_key(handle))
+  return slot_of(handle) != no_slot
          || std::find(former_.begin(), former_.end(), handle.id())
               != former_.end();
 }

@@ -406,6 +406,9 @@ private:
   /// Replaces the default child spec and what follows from it.
   void rederive(child_spec spec);
 
+  /// Returns the slot of a child, `no_slot` if the actor is none.
+  uint32_t slot_of(const caf::actor& handle) const;
+
   /// Notes the actor of a child. Returns false if it is one already.
   bool set_handle(uint32_t index, const caf::actor& handle);
 
@@ -580,8 +583,11 @@ private:
 
   std::vector<slot> slots_;
   std::vector<uint32_t> free_slots_;
-  std::unordered_map<const void*, uint32_t> by_handle_;
-  decltype(by_handle_)::node_type spare_node_;
+  /// Complete from the first time that somebody asks for a handle; until then,
+  /// starts and exits need not keep it up to date.
+  mutable std::unordered_map<const void*, uint32_t> by_handle_;
+  mutable bool indexed_ = false;
+  caf::actor_id highest_id_ = 0;
   /// The last actors that were children: exit messages of links come late.
   std::array<caf::actor_id, 256> former_{};
   size_t next_former_ = 0;

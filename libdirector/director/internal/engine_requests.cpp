@@ -3,6 +3,8 @@
 
 #include "director/internal/engine_impl.hpp"
 
+#include <algorithm>
+
 namespace director::internal {
 
 // -- starts -------------------------------------------------------------------
@@ -41,9 +43,11 @@ void engine::start_children(request_id request, std::vector<child_spec> specs,
         outcome.err = caf::make_error(errc::undone);
     return reply(request, std::move(group->outcomes));
   }
+  if (auto n = slots_.size() + specs.size() - free_slots_.size();
+      n > slots_.capacity())
+    slots_.reserve(std::max(n, 2 * slots_.capacity()));
   std::vector<claim_item> items;
   items.reserve(specs.size());
-  slots_.reserve(slots_.size() + specs.size() - free_slots_.size());
   for (size_t i = 0; i < specs.size(); ++i)
     if (!group->outcomes[i].err)
       items.push_back(prepare(std::move(specs[i]), claim_mode::fresh));
@@ -101,7 +105,7 @@ void engine::become_supervisor(request_id request, const caf::actor& handle,
     return reply(request, caf::make_error(errc::not_local));
   if (!world_.alive(handle))
     return reply(request, caf::make_error(errc::actor_not_alive));
-  if (by_handle_.contains(handle_key(handle)))
+  if (slot_of(handle) != no_slot)
     return reply(request, caf::make_error(errc::already_started, handle));
   if (auto err = check_child_spec(spec, options_.catalog, &default_))
     return reply(request, std::move(err));
@@ -271,8 +275,8 @@ void engine::rederive(child_spec spec) {
 
 caf::expected<child_spec>
 engine::get_child_spec(const caf::actor& handle) const {
-  if (auto i = by_handle_.find(handle_key(handle)); i != by_handle_.end())
-    return effective_spec(slots_[i->second].record);
+  if (auto index = slot_of(handle); index != no_slot)
+    return effective_spec(slots_[index].record);
   std::optional<child_spec> result;
   if (handle)
     options_.table->visit([&](const child_record& record) {

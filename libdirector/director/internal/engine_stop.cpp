@@ -217,7 +217,8 @@ void engine::gone(uint32_t index, const caf::error& reason) {
     erase_then(index, std::move(done));
   else
     store_then(index, std::move(done));
-  deliver(starter, {}, make_nested_error(errc::start_failed, reason));
+  if (starter)
+    deliver(starter, {}, make_nested_error(errc::start_failed, reason));
   if (ending_begun_ && was_open) {
     --stops_open_;
     advance_ending();

@@ -142,10 +142,9 @@ void shared_table::leave(const seat_ptr& who, bool died) {
     who->client = nullptr;
     rows.swap(who->rows);
   }
-  std::vector<child_record> garbage;
   std::vector<detail::orphan> orphans;
   for (auto row : rows)
-    settle(row, died, garbage, orphans);
+    settle(row, died, orphans);
   if (!orphans.empty())
     tell_keeper(detail::orphans_event{std::move(orphans)});
   auto waiting = false;
@@ -166,11 +165,11 @@ void shared_table::leave(const seat_ptr& who, bool died) {
 }
 
 void shared_table::settle(row_index row, bool died,
-                          std::vector<child_record>& garbage,
                           std::vector<detail::orphan>& orphans) {
   auto id = id_at(row);
   if (!id)
     return;
+  child_record garbage;
   store_.update(*id, [&](store_type::entry& entry) {
     if (entry.row() != row)
       return;
@@ -192,7 +191,7 @@ void shared_table::settle(row_index row, bool died,
       next.owner = caf::actor_addr{};
       next.status = child_status::terminating;
       note(record, next);
-      garbage.push_back(overwrite(record, next));
+      garbage = overwrite(record, next);
     });
     if (gone)
       release_row(entry, wanted, garbage);
@@ -200,7 +199,7 @@ void shared_table::settle(row_index row, bool died,
 }
 
 void shared_table::release_row(store_type::entry& entry, bool wanted,
-                               std::vector<child_record>& garbage) {
+                               child_record& garbage) {
   auto vanishes = false;
   store_.change(entry.row(), [&](shared_record& x) {
     auto& record = x.value;
@@ -212,7 +211,7 @@ void shared_table::release_row(store_type::entry& entry, bool wanted,
     auto next = record;
     release(next);
     note(record, next);
-    garbage.push_back(overwrite(record, next));
+    garbage = overwrite(record, next);
     if (!wanted)
       return;
     std::lock_guard guard{homeless_mutex_};
@@ -220,7 +219,7 @@ void shared_table::release_row(store_type::entry& entry, bool wanted,
     homeless_count_ = homeless_.size();
   });
   if (vanishes)
-    garbage.push_back(entry.remove().value);
+    garbage = entry.remove().value;
 }
 
 std::optional<child_id> shared_table::id_at(row_index row) {
@@ -316,7 +315,9 @@ write_result shared_table::put(table_client& client,
   auto row_of = [](row_id x) {
     return x <= UINT32_MAX ? static_cast<row_index>(x) : row_index{0};
   };
-  auto not_mine = write_result::failed(caf::make_error(errc::not_parent));
+  auto not_mine = [] {
+    return write_result::failed(caf::make_error(errc::not_parent));
+  };
   if (items.size() > 1)
     for (auto& item : items) {
       auto mine = false;
@@ -324,7 +325,7 @@ write_result shared_table::put(table_client& client,
         mine = x.value.owner == client.address();
       });
       if (!mine)
-        return not_mine;
+        return not_mine();
     }
   for (auto& item : items) {
     auto row = row_of(item.row);
@@ -344,7 +345,7 @@ write_result shared_table::put(table_client& client,
       garbage = overwrite(x.value, *item.record);
     });
     if (!mine)
-      return not_mine;
+      return not_mine();
   }
   return write_result::done();
 }

@@ -161,14 +161,14 @@ private:
   /// Settles the records of a director that leaves.
   void leave(const seat_ptr& who, bool died);
 
-  /// Settles one record. What is to be destroyed goes to `garbage`.
-  void settle(row_index row, bool died, std::vector<child_record>& garbage,
-              std::vector<detail::orphan>& orphans);
+  /// Settles one record.
+  void settle(row_index row, bool died, std::vector<detail::orphan>& orphans);
 
   /// Removes or releases the record of a child that is gone.
+  /// What is to be destroyed when all locks are free goes to `garbage`.
   /// @param wanted whether another director is to start it.
   void release_row(store_type::entry& entry, bool wanted,
-                   std::vector<child_record>& garbage);
+                   child_record& garbage);
 
   /// Returns whether there is an answer already.
   bool claim_one(seat& who, claim_item& item);

@@ -12,7 +12,7 @@ void shared_table::bury(const detail::orphan_gone_event& orphan) {
   auto id = id_at(orphan.row);
   if (!id)
     return;
-  std::vector<child_record> garbage;
+  child_record garbage;
   store_.update(*id, [&](store_type::entry& entry) {
     if (entry.row() != orphan.row)
       return;

@@ -21,10 +21,8 @@ namespace director::ets::internal {
 class spin_lock {
 public:
   void lock() noexcept {
-    while (locked_.exchange(true, std::memory_order_acquire))
-      for (int spins = 0; locked_.load(std::memory_order_relaxed); ++spins)
-        if (spins >= 64)
-          std::this_thread::yield();
+    if (locked_.exchange(true, std::memory_order_acquire))
+      wait();
   }
 
   void unlock() noexcept {
@@ -32,6 +30,14 @@ public:
   }
 
 private:
+  [[gnu::noinline]] void wait() noexcept {
+    do {
+      for (int spins = 0; locked_.load(std::memory_order_relaxed); ++spins)
+        if (spins >= 64)
+          std::this_thread::yield();
+    } while (locked_.exchange(true, std::memory_order_acquire));
+  }
+
   std::atomic<bool> locked_ = false;
 };
 
@@ -91,10 +97,12 @@ public:
   template <class F>
   void visit(F&& fn) const {
     size_t left = last_row_.load(std::memory_order_acquire);
-    for (size_t segment = 0; left > 0; ++segment) {
+    for (size_t segment = 0; left > 0 && segment < max_segments; ++segment) {
       auto size = std::min(left, segment_size(segment));
       left -= size;
       auto* rows = segments_[segment].load(std::memory_order_acquire);
+      if (rows == nullptr)
+        continue;
       for (size_t i = 0; i < size; ++i) {
         auto& x = rows[i];
         std::lock_guard guard{x.lock};
@@ -113,7 +121,11 @@ public:
   bool change(row_index i, F&& fn) {
     if (i == 0 || i > last_row_.load(std::memory_order_acquire))
       return false;
-    auto& x = at(i);
+    auto [segment, offset] = locate(i);
+    auto* rows = segments_[segment].load(std::memory_order_acquire);
+    if (rows == nullptr)
+      return false;
+    auto& x = rows[offset];
     std::lock_guard guard{x.lock};
     if (!x.used)
       return false;
@@ -237,15 +249,16 @@ private:
   }
 
   row_index allocate() {
-    std::lock_guard guard{growing_};
-    auto i = last_row_.load(std::memory_order_relaxed) + 1;
+    auto i = last_row_.fetch_add(1, std::memory_order_acq_rel) + 1;
     auto segment = locate(i).first;
-    if (segment == owned_.size()) {
-      owned_.push_back(std::make_unique<row[]>(segment_size(segment)));
-      segments_.at(segment).store(owned_.back().get(),
-                                  std::memory_order_release);
+    if (segments_.at(segment).load(std::memory_order_acquire) == nullptr) {
+      std::lock_guard guard{growing_};
+      if (segments_[segment].load(std::memory_order_relaxed) == nullptr) {
+        owned_.push_back(std::make_unique<row[]>(segment_size(segment)));
+        segments_[segment].store(owned_.back().get(),
+                                 std::memory_order_release);
+      }
     }
-    last_row_.store(i, std::memory_order_release);
     return i;
   }
 
@@ -332,7 +345,7 @@ private:
     auto* old = home.index.load(std::memory_order_relaxed);
     if (old != nullptr && home.size <= old->mask)
       return;
-    auto size = old != nullptr ? 2 * (old->mask + 1) : size_t{16};
+    auto size = old != nullptr ? 4 * (old->mask + 1) : size_t{16};
     home.kept.push_back(std::make_unique<chains>(size));
     auto* index = home.kept.back().get();
     home.version.fetch_add(1, std::memory_order_acq_rel);
