@@ -44,15 +44,14 @@ director::director_actor start_pool(caf::actor_system& sys, const char* name,
                         .start = worker,
                         .plan = director::plans::permanent(),
                         .delete_before_terminate = false};
-  return value_of(director::start(sys, director::fixed(first),
-                                  {.name = name, .table = tab}));
+  return value_of(
+    director::start(sys, director::fixed(first), {.name = name, .table = tab}));
 }
 // [start]
 
 void run(caf::actor_system& sys) {
   // [open]
-  auto tab = value_of(
-    director::ets::open(sys, "workers", {.failover = true}));
+  auto tab = value_of(director::ets::open(sys, "workers", {.failover = true}));
   // [open]
   director::client left{sys, start_pool(sys, "left", tab)};
   director::client right{sys, start_pool(sys, "right", tab)};
