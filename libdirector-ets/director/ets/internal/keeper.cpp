@@ -53,12 +53,11 @@ caf::behavior keeper::make_behavior() {
       -> caf::result<uint64_t> { return table_->get_restart_count(id); },
     [this](get_name_atom) { return table_->name(); },
     // -- subscribers
-    [this](subscribe_atom, const caf::actor& subscriber,
-           const change_filter& filter) {
-      table_->subscribe(subscriber, filter);
+    [this](subscribe_atom, const caf::actor& who, const change_filter& filter) {
+      table_->subscribe(who, filter);
     },
-    [this](unsubscribe_atom, const caf::actor& subscriber) {
-      table_->unsubscribe(subscriber);
+    [this](unsubscribe_atom, const caf::actor& who) {
+      table_->unsubscribe(who);
     },
     [this](detail::feed_event) { distribute(); },
     // -- directors and their children
@@ -147,9 +146,9 @@ void keeper::add(const subscription& wish) {
   listeners_.push_back({wish, {}, false, ++last_number_});
 }
 
-void keeper::remove(const caf::actor_addr& subscriber) {
+void keeper::remove(const caf::actor_addr& who) {
   auto count = std::erase_if(listeners_, [&](const listener& x) {
-    return x.wish.subscriber == subscriber;
+    return x.wish.subscriber == who;
   });
   if (count > 0)
     table_->lost_subscriber();
@@ -162,8 +161,8 @@ void keeper::offer(const change& x) {
 }
 
 bool keeper::flush(listener& to) {
-  auto subscriber = caf::actor_cast<caf::actor>(to.wish.subscriber);
-  if (!is_alive(subscriber)) {
+  auto who = caf::actor_cast<caf::actor>(to.wish.subscriber);
+  if (!is_alive(who)) {
     table_->lost_subscriber();
     return false;
   }
@@ -171,7 +170,7 @@ bool keeper::flush(listener& to) {
     return true;
   to.busy = true;
   compat::request(
-    this, subscriber, [this, number = to.number] { answered(number, {}); },
+    this, who, [this, number = to.number] { answered(number, {}); },
     [this, number = to.number](const caf::error& err) {
       answered(number, err);
     },
@@ -195,8 +194,8 @@ void keeper::answered(uint64_t number, const caf::error& err) {
 
 void keeper::dismiss(const listener& x, const caf::error& reason) {
   table_->lost_subscriber();
-  if (auto subscriber = caf::actor_cast<caf::actor>(x.wish.subscriber))
-    compat::send(subscriber, caf::message_priority::normal, context(),
+  if (auto who = caf::actor_cast<caf::actor>(x.wish.subscriber))
+    compat::send(who, caf::message_priority::normal, context(),
                  subscription_end{table_->name(), reason});
 }
 
