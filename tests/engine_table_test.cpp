@@ -94,6 +94,7 @@ TEST_CASE("a slow table takes nothing off the time to get ready", "[engine]") {
   r.up();
   auto request = r.start(fake_spec("a"));
   slow->complete_next(); // claim
+  slow->complete_next(); // put: the actor
   auto& x = r.child("a");
   REQUIRE(x.asked_ready);
   SECTION("when the child was ready in time") {

@@ -92,6 +92,7 @@ TEST_CASE("without failover nobody starts the children of the dead",
   // Whatever the table had to say would have come before this answer.
   CHECK(!two.terminate_child("a"));
   CHECK(r.tab->find("a")->incarnation == 1);
+  CHECK(error_of(r.tab->get_actor("a")) == errc::undefined);
 }
 
 TEST_CASE("another director takes over the children of a dead one",
@@ -324,4 +325,80 @@ TEST_CASE("a director restarted by its own director finds its children free",
     }));
   }
   CHECK(r.env.log->count("up a") == 21);
+}
+
+TEST_CASE("a child that is not ready yet does not live twice",
+          "[ets_failover]") {
+  rig r{true};
+  auto door = std::make_shared<gate>();
+  auto log = r.env.log;
+  auto spec = r.lasting("a");
+  spec.start = [door, log](start_context& ctx) -> start_result {
+    log->add("up a");
+    return start_result::starting(ctx.system().spawn<caf::detached>(
+      [door, log](caf::event_based_actor* self) -> caf::behavior {
+        self->attach_functor([log] { log->add("down a"); });
+        return {[door, log](ready_atom) {
+          log->add("getting ready");
+          door->pass();
+        }};
+      }));
+  };
+  auto one = r.start("one");
+  auto request = std::async(std::launch::async,
+                            [&] { return error_of(one.start_child(spec)); });
+  REQUIRE(log->await("getting ready"));
+  auto two = r.start("two");
+  r.kill(one);
+  CHECK(request.get());
+  // The table knows the actor and waits for its end.
+  CHECK(!two.await_ready());
+  CHECK(log->count("up a") == 1);
+  door->open();
+  REQUIRE(log->await("down a"));
+  CHECK(log->await("up a", 2));
+  CHECK(r.runs("a", two));
+}
+
+TEST_CASE("a sink that throws does not harm a table", "[ets_failover]") {
+  world env;
+  auto reported = std::make_shared<journal>();
+  ets::table_options options;
+  options.kill_grace = 50ms;
+  options.sink = [reported](const report&) {
+    reported->add("report");
+    throw std::runtime_error{"sink"};
+  };
+  auto tab = value_of(ets::open(*env.sys, "test", options));
+  auto door = std::make_shared<gate>();
+  auto spec = env.worker("a");
+  spec.start = [door, reported](start_context& ctx) -> start_result {
+    return ctx.system().spawn<caf::detached>(
+      [door, reported](caf::event_based_actor*) -> caf::behavior {
+        return {[door, reported](block_atom) {
+          reported->add("blocked");
+          door->pass();
+        }};
+      });
+  };
+  auto opts = env.options("one");
+  opts.table = tab;
+  auto one = env.start({spec}, opts);
+  send(value_of(tab->get_actor("a")), block_atom_v);
+  REQUIRE(reported->await("blocked"));
+  send_exit(as_actor(one.handle()), caf::exit_reason::kill);
+  REQUIRE(reported->await("report"));
+  door->open();
+  CHECK(env.eventually([&] { return tab->size() == 0; }));
+  CHECK(tab->handle());
+}
+
+TEST_CASE("the end of the actor behind a table closes the table",
+          "[ets_failover]") {
+  rig r{true};
+  auto one = r.start("one", {r.lasting("a")});
+  send_exit(as_actor(r.tab->handle()), caf::exit_reason::kill);
+  CHECK(end_of(one) == errc::table_closed);
+  CHECK(!r.tab->handle());
+  CHECK(value_of(ets::open(*r.env.sys, "test")) != r.tab);
 }

@@ -197,8 +197,12 @@ TEST_CASE("closing a table ends subscriptions", "[ets_subscription]") {
   rig r;
   auto to = r.listen(r.seen);
   r.tab->close();
-  CHECK(r.seen->await("end of test "
-                      + to_string(caf::make_error(errc::table_closed))));
+  auto end = "end of test " + to_string(caf::make_error(errc::table_closed));
+  CHECK(r.seen->await(end));
+  // As does coming too late.
+  auto late = std::make_shared<journal>();
+  auto other = r.listen(late);
+  CHECK(late->await(end));
 }
 
 TEST_CASE("a subscription does not keep its actor alive",
@@ -210,4 +214,22 @@ TEST_CASE("a subscription does not keep its actor alive",
   to = nullptr;
   CHECK(ended->await("ended"));
   CHECK(r.dir->start_child(r.env.worker("a")));
+}
+
+TEST_CASE("a tiny backlog costs subscriptions, nothing else",
+          "[ets_subscription]") {
+  world env;
+  auto tab = value_of(ets::open(*env.sys, "test", {.max_backlog = 1}));
+  auto opts = env.options();
+  opts.table = tab;
+  auto dir = env.start({}, opts);
+  auto seen = std::make_shared<journal>();
+  auto to = env.sys->spawn(listener, seen);
+  tab->subscribe(to);
+  std::vector<child_spec> specs;
+  for (int i = 0; i < 1'000; ++i)
+    specs.push_back(env.worker(i));
+  CHECK(dir.start_children(std::move(specs)));
+  CHECK(seen->await("end of test"));
+  CHECK(tab->count_children().active == 1'000);
 }

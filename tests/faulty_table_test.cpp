@@ -137,7 +137,8 @@ TEST_CASE("a table that refuses to record a start undoes it", "[faults]") {
     auto end = farewell(log, "b");
     return caf::behavior{[end](ready_atom) {}};
   };
-  f.fault->on(test::table_call::put, 1);
+  // The first write notes the actor, the second one that it is ready.
+  f.fault->on(test::table_call::put, 2);
   CHECK(error_of(f.dir.start_child(spec)) == caf::sec::invalid_argument);
   CHECK(error_of(f.dir.get_actor("b")) == errc::not_found);
   CHECK(w.log->count("end b") == 1);

@@ -54,8 +54,8 @@ using child_spec_ptr = std::shared_ptr<const child_spec>;
 struct child_record {
   child_id id;
 
-  /// The live actor; empty unless the child runs, is being terminated or is
-  /// unresponsive.
+  /// The live actor; empty unless the child runs, is yet to become ready, is
+  /// being terminated or is unresponsive.
   caf::actor handle;
 
   child_status status = child_status::undefined;

@@ -113,7 +113,7 @@ void decide_claim(claim_item& item, const child_record* existing,
     item.err = caf::make_error(errc::unresponsive);
   else if (item.mode != claim_mode::fresh && alive)
     item.err = caf::make_error(errc::running);
-  else if (alive)
+  else if (alive && existing->status != child_status::restarting)
     item.err = caf::make_error(errc::already_started, existing->handle);
   else if (item.mode == claim_mode::fresh)
     item.err = caf::make_error(errc::already_present);

@@ -137,8 +137,7 @@ void engine::with_slot(request_id request, const child_id& id, F fn) {
                     return fn(*again);
                   return reply(request, err ? err : claimed[0].err);
                 }
-                slots_[index].at = phase::stopped;
-                slots_[index].record.status = child_status::undefined;
+                rest(index);
                 fn(index);
               });
 }

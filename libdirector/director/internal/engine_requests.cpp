@@ -89,7 +89,9 @@ void engine::restart_child(request_id request, const child_id& id) {
       auto result = launch(child.slot, err);
       y->at = phase::awaiting;
       tasks(*y).start = {request, nullptr, 0};
-      if (result != launch_result::open)
+      if (result == launch_result::open)
+        store(child.slot);
+      else
         conclude(child.slot, result, std::move(err));
     });
   });

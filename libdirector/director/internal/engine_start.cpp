@@ -82,6 +82,7 @@ void engine::step(batch& group) {
     if (result == launch_result::open) {
       tasks(slots_[index]).start = {0, &group, place};
       ++group.open;
+      store(index);
       continue;
     }
     outcome.err = settle(index, result, std::move(err));
@@ -420,7 +421,9 @@ void engine::relaunch(uint32_t index) {
   store(index);
   caf::error err;
   auto result = launch(index, err);
-  if (result != launch_result::open)
+  if (result == launch_result::open)
+    store(index);
+  else
     std::ignore = settle(index, result, std::move(err));
 }
 

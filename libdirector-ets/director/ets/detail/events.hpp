@@ -17,7 +17,8 @@ namespace director::ets::detail {
 /// A child whose director has died.
 struct orphan {
   uint32_t row;
-  uint64_t incarnation;
+  /// Tells this orphan from others that have the same row later.
+  uint64_t number;
   caf::actor handle;
 };
 
@@ -29,7 +30,7 @@ struct orphans_event {
 /// Announces that an orphan is gone.
 struct orphan_gone_event {
   uint32_t row;
-  uint64_t incarnation;
+  uint64_t number;
 };
 
 /// Announces the end of a director.

@@ -76,12 +76,22 @@ caf::behavior keeper::make_behavior() {
       table_->assign();
     },
     // -- the end
-    [this](detail::close_event) {
-      distribute();
-      for (auto& x : std::exchange(listeners_, {}))
-        dismiss(x, caf::make_error(errc::table_closed));
-      quit(caf::exit_reason::normal);
-    });
+    [this](detail::close_event) { quit(caf::exit_reason::normal); });
+}
+
+void keeper::on_exit() {
+  // Nothing but a kill, a defect or the end of the actor system ends this actor
+  // before the table is closed; a table without it would leave others waiting.
+  table_->end();
+  table_->end_feed();
+  take_feed();
+  for (auto& x : std::exchange(listeners_, {})) {
+    auto who = caf::actor_cast<caf::actor>(x.wish.subscriber);
+    if (who && !x.waiting.empty())
+      compat::send(who, caf::message_priority::normal, context(),
+                   std::move(x.waiting));
+    dismiss(x, caf::make_error(errc::table_closed));
+  }
 }
 
 // -- orphans ------------------------------------------------------------------
@@ -89,7 +99,7 @@ caf::behavior keeper::make_behavior() {
 void keeper::watch(const std::vector<detail::orphan>& orphans) {
   std::vector<detail::orphan_gone_event> late;
   for (auto& x : orphans) {
-    detail::orphan_gone_event gone{x.row, x.incarnation};
+    detail::orphan_gone_event gone{x.row, x.number};
     x.handle->attach_functor([self = address(), gone] {
       if (auto to = caf::actor_cast<caf::actor>(self))
         compat::send(to, caf::message_priority::normal, nullptr, gone);
@@ -112,16 +122,20 @@ void keeper::give_up(const std::vector<detail::orphan_gone_event>& late) {
     if (!record || !sink)
       continue;
     caf::message no_state;
-    sink({report_kind::shutdown_error, severity::error, report_detail::brief,
-          label, &*record, caf::make_error(errc::unresponsive),
-          "its director has died", no_state});
+    try {
+      sink({report_kind::shutdown_error, severity::error, report_detail::brief,
+            label, &*record, caf::make_error(errc::unresponsive),
+            "its director has died", no_state});
+    } catch (...) {
+      // As with directors, a sink that throws misses a report.
+    }
   }
   table_->retry();
 }
 
 // -- listeners ----------------------------------------------------------------
 
-void keeper::distribute() {
+bool keeper::take_feed() {
   auto overrun = false;
   for (auto& item : table_->feed(overrun)) {
     if (auto* x = std::get_if<change>(&item))
@@ -131,6 +145,11 @@ void keeper::distribute() {
     else
       remove(std::get<unsubscription>(item).subscriber);
   }
+  return overrun;
+}
+
+void keeper::distribute() {
+  auto overrun = take_feed();
   auto limit = table_->options().max_backlog;
   std::erase_if(listeners_, [&](listener& x) {
     if (overrun || x.waiting.size() > limit) {

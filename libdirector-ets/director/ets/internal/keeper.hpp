@@ -30,6 +30,8 @@ public:
     return table_;
   }
 
+  void on_exit() override;
+
 protected:
   caf::behavior make_behavior() override;
 
@@ -50,6 +52,9 @@ private:
   void give_up(const std::vector<detail::orphan_gone_event>& late);
 
   // -- listeners --------------------------------------------------------------
+
+  /// Hands changes to those who want them. Returns whether some were lost.
+  bool take_feed();
 
   void distribute();
 

@@ -142,17 +142,27 @@ void shared_table::leave(const seat_ptr& who, bool died) {
     who->client = nullptr;
     rows.swap(who->rows);
   }
-  std::vector<detail::orphan> orphans;
-  for (auto row : rows)
-    settle(row, died, orphans);
-  if (!orphans.empty())
-    tell_keeper(detail::orphans_event{std::move(orphans)});
-  auto waiting = false;
+  std::vector<parked_claim> given_up;
   {
     std::lock_guard guard{parked_mutex_};
-    std::erase_if(parked_, [&](const parked_claim& x) { return x.who == who; });
-    waiting = !parked_.empty();
+    auto first = std::partition(parked_.begin(), parked_.end(),
+                                [&](auto& x) { return x.who != who; });
+    std::move(first, parked_.end(), std::back_inserter(given_up));
+    parked_.erase(first, parked_.end());
   }
+  // Nobody will start what such a claim was granted already.
+  for (auto& x : given_up)
+    for (auto& item : x.items)
+      if (item.fresh && !item.err && item.row != 0)
+        discard(static_cast<row_index>(item.row), item.record.id);
+  std::vector<detail::orphan> orphans;
+  for (auto row : rows)
+    settle(row, who->address, died, orphans);
+  if (!orphans.empty())
+    tell_keeper(detail::orphans_event{std::move(orphans)});
+  // Claims may have been parked because of the dead, but not yet be on the
+  // list.
+  auto waiting = died;
   if (homeless_count_ > 0) {
     std::lock_guard guard{homeless_mutex_};
     for (auto& [id, asked] : homeless_)
@@ -164,8 +174,18 @@ void shared_table::leave(const seat_ptr& who, bool died) {
     tell_keeper(detail::turn_event{});
 }
 
-void shared_table::settle(row_index row, bool died,
-                          std::vector<detail::orphan>& orphans) {
+void shared_table::discard(row_index row, const child_id& id) {
+  child_record garbage;
+  store_.update(id, [&](store_type::entry& entry) {
+    if (entry.row() != row)
+      return;
+    garbage = entry.remove().value;
+    note_remove(garbage);
+  });
+}
+
+void shared_table::settle(row_index row, const caf::actor_addr& owner,
+                          bool died, std::vector<detail::orphan>& orphans) {
   auto id = id_at(row);
   if (!id)
     return;
@@ -174,9 +194,11 @@ void shared_table::settle(row_index row, bool died,
     if (entry.row() != row)
       return;
     auto wanted = false;
-    auto gone = true;
+    auto gone = false;
     store_.change(row, [&](shared_record& x) {
       auto& record = x.value;
+      if (record.owner != owner)
+        return;
       wanted = died && options_.failover
                && (record.status == child_status::running
                    || record.status == child_status::restarting);
@@ -184,9 +206,9 @@ void shared_table::settle(row_index row, bool died,
              || !is_alive(record.handle);
       if (gone)
         return;
-      x.orphan = true;
+      x.orphan = ++last_orphan_;
       x.wanted = wanted;
-      orphans.push_back({row, record.incarnation, record.handle});
+      orphans.push_back({row, x.orphan, record.handle});
       auto next = record;
       next.owner = caf::actor_addr{};
       next.status = child_status::terminating;
@@ -205,8 +227,8 @@ void shared_table::release_row(store_type::entry& entry, bool wanted,
     auto& record = x.value;
     vanishes = vanishes_on_detach(record);
     if (vanishes)
-      return note_remove(record);
-    x.orphan = false;
+      return;
+    x.orphan = 0;
     x.wanted = false;
     auto next = record;
     release(next);
@@ -218,8 +240,10 @@ void shared_table::release_row(store_type::entry& entry, bool wanted,
     homeless_.emplace(record.id, nullptr);
     homeless_count_ = homeless_.size();
   });
-  if (vanishes)
+  if (vanishes) {
     garbage = entry.remove().value;
+    note_remove(garbage);
+  }
 }
 
 std::optional<child_id> shared_table::id_at(row_index row) {
@@ -230,20 +254,17 @@ std::optional<child_id> shared_table::id_at(row_index row) {
 
 // -- claims -------------------------------------------------------------------
 
-bool shared_table::claim_one(seat& who, claim_item& item) {
+bool shared_table::claim_one(seat& who, claim_item& item, leftovers& garbage) {
   auto blocked = false;
-  // Live on until all locks are free.
-  child_record garbage;
-  caf::actor owner;
   store_.update(item.record.id, [&](store_type::entry& entry) {
     auto place = static_cast<uint32_t>(who.rows.size());
     if (entry.row() == 0) {
       decide_claim(item, nullptr, who.address);
       if (item.err)
         return;
-      note_insert(item.record);
       item.row = entry.insert({item.record, place});
       who.rows.push_back(entry.row());
+      note_insert(item.record);
       return;
     }
     store_.change(entry.row(), [&](shared_record& x) {
@@ -253,19 +274,20 @@ bool shared_table::claim_one(seat& who, claim_item& item) {
       // The end of a director may not have been noticed yet.
       auto foreign = record.owner && record.owner != who.address;
       if (foreign)
-        owner = caf::actor_cast<caf::actor>(record.owner);
-      blocked = (x.orphan && !stubborn) || (foreign && !is_alive(owner));
+        garbage.actors.push_back(caf::actor_cast<caf::actor>(record.owner));
+      blocked = (x.orphan != 0 && !stubborn)
+                || (foreign && !is_alive(garbage.actors.back()));
       if (blocked)
         return;
       decide_claim(item, &record, who.address);
       if (item.err)
         return;
       note(record, item.record);
-      x.orphan = false;
+      x.orphan = 0;
       x.wanted = false;
       x.place = place;
       item.row = entry.row();
-      garbage = overwrite(record, item.record);
+      garbage.records.push_back(overwrite(record, item.record));
       who.rows.push_back(entry.row());
     });
   });
@@ -285,12 +307,13 @@ write_result shared_table::claim(table_client& client,
   if (!who)
     return write_result::failed(caf::make_error(errc::not_parent));
   std::vector<size_t> blocked;
+  leftovers garbage;
   {
     std::lock_guard guard{who->mutex};
     if (who->client == nullptr)
       return write_result::failed(caf::make_error(errc::not_parent));
     for (size_t i = 0; i < items.size(); ++i)
-      if (!claim_one(*who, items[i]))
+      if (!claim_one(*who, items[i], garbage))
         blocked.push_back(i);
   }
   if (blocked.empty())
@@ -372,8 +395,8 @@ write_result shared_table::erase(table_client& client,
     store_.update(id, [&, row = row](store_type::entry& entry) {
       if (entry.row() != row)
         return;
-      store_.change(row, [&](shared_record& x) { note_remove(x.value); });
       garbage.push_back(entry.remove().value);
+      note_remove(garbage.back());
     });
   }
   return write_result::done();
@@ -396,16 +419,20 @@ void shared_table::disown(seat& who, row_index row) {
 }
 
 void shared_table::close() {
-  {
-    std::lock_guard guard{seats_mutex_};
-    if (closed_.exchange(true))
-      return;
-  }
   // Without its name, nothing else keeps it alive for its last message.
   auto last_reference = caf::actor_cast<caf::strong_actor_ptr>(keeper_);
   if (last_reference)
     director::internal::release_name(system_, registered_name(name_),
                                      last_reference);
+  end();
+}
+
+void shared_table::end() {
+  {
+    std::lock_guard guard{seats_mutex_};
+    if (closed_.exchange(true))
+      return;
+  }
   std::vector<parked_claim> waiting;
   {
     std::lock_guard guard{parked_mutex_};

@@ -24,8 +24,9 @@ struct shared_record {
   child_record value;
   /// Position among the rows of the owner.
   uint32_t place = 0;
-  /// Whether the owner has died, and the actor is yet to follow.
-  bool orphan = false;
+  /// Number of the orphan if the owner has died and the actor is yet to
+  /// follow, else 0.
+  uint64_t orphan = 0;
   /// Whether an orphan is to be started by another director.
   bool wanted = false;
 };
@@ -50,8 +51,9 @@ struct unsubscription {
 /// What the actor behind the table passes on, in order.
 using feed_item = std::variant<change, subscription, unsubscription>;
 
-/// What every thread may call. The order of locks: seat, then shard, then row,
-/// then the lists of feed, parked claims and homeless children.
+/// What every thread may call. The order of locks: seat, then the map of
+/// seats, then shard, then row, then the lists of feed, parked claims and
+/// homeless children.
 class shared_table final : public table {
 public:
   shared_table(caf::actor_system& system, std::string name,
@@ -111,6 +113,9 @@ public:
   /// Abandons the director with this address, unless it has left.
   void abandon(const caf::actor_addr& client);
 
+  /// Does all of `close` but for the name, which a dead actor does not block.
+  void end();
+
   /// An orphan is gone.
   void bury(const detail::orphan_gone_event& x);
 
@@ -126,6 +131,9 @@ public:
   /// Takes what has gathered since the last call.
   /// @param overrun whether changes were lost because there were too many.
   std::vector<feed_item> feed(bool& overrun);
+
+  /// Ends what `feed` returns: subscriptions are refused from now on.
+  void end_feed();
 
   /// Notes that a subscription has ended.
   void lost_subscriber() {
@@ -161,8 +169,12 @@ private:
   /// Settles the records of a director that leaves.
   void leave(const seat_ptr& who, bool died);
 
+  /// Removes the record of a child that has never been started.
+  void discard(row_index row, const child_id& id);
+
   /// Settles one record.
-  void settle(row_index row, bool died, std::vector<detail::orphan>& orphans);
+  void settle(row_index row, const caf::actor_addr& owner, bool died,
+              std::vector<detail::orphan>& orphans);
 
   /// Removes or releases the record of a child that is gone.
   /// What is to be destroyed when all locks are free goes to `garbage`.
@@ -170,8 +182,14 @@ private:
   void release_row(store_type::entry& entry, bool wanted,
                    child_record& garbage);
 
+  /// What is to be destroyed when all locks are free.
+  struct leftovers {
+    std::vector<child_record> records;
+    std::vector<caf::actor> actors;
+  };
+
   /// Returns whether there is an answer already.
-  bool claim_one(seat& who, claim_item& item);
+  bool claim_one(seat& who, claim_item& item, leftovers& garbage);
 
   /// Takes a row off the list of its owner.
   void disown(seat& who, row_index row);
@@ -189,7 +207,8 @@ private:
     return subscribers_.load(std::memory_order_relaxed) > 0;
   }
 
-  void emit(feed_item item);
+  /// Returns false once the feed has ended.
+  bool emit(feed_item item);
 
   template <class Event>
   void tell_keeper(Event event) const;
@@ -208,6 +227,7 @@ private:
   std::mutex parked_mutex_;
   std::vector<parked_claim> parked_;
   std::atomic<uint64_t> last_ticket_ = 0;
+  std::atomic<uint64_t> last_orphan_ = 0;
 
   /// Children to be started by another director, with the one that was asked
   /// to do so, if any.
@@ -221,6 +241,7 @@ private:
   std::vector<feed_item> lost_;
   bool feed_announced_ = false;
   bool overrun_ = false;
+  bool feed_ended_ = false;
 };
 
 } // namespace director::ets::internal

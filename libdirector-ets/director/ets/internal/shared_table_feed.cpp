@@ -37,12 +37,14 @@ void shared_table::note_remove(const child_record& x) {
   emit(std::move(last));
 }
 
-void shared_table::emit(feed_item item) {
+bool shared_table::emit(feed_item item) {
   auto announce = false;
   {
     std::lock_guard guard{feed_mutex_};
+    if (feed_ended_)
+      return false;
     auto is_change = std::holds_alternative<change>(item);
-    if (is_change && feed_.size() >= options_.max_backlog) {
+    if (is_change && !overrun_ && feed_.size() >= options_.max_backlog) {
       overrun_ = true;
       // Destroyed later, because whoever emits holds locks.
       lost_.swap(feed_);
@@ -57,6 +59,7 @@ void shared_table::emit(feed_item item) {
   }
   if (announce)
     tell_keeper(detail::feed_event{});
+  return true;
 }
 
 std::vector<feed_item> shared_table::feed(bool& overrun) {
@@ -71,7 +74,16 @@ std::vector<feed_item> shared_table::feed(bool& overrun) {
 void shared_table::subscribe(const caf::actor& subscriber,
                              change_filter filter) {
   subscribers_.fetch_add(1, std::memory_order_relaxed);
-  emit(subscription{subscriber.address(), std::move(filter)});
+  if (emit(subscription{subscriber.address(), std::move(filter)}))
+    return;
+  lost_subscriber();
+  compat::send(subscriber, caf::message_priority::normal, nullptr,
+               subscription_end{name_, caf::make_error(errc::table_closed)});
+}
+
+void shared_table::end_feed() {
+  std::lock_guard guard{feed_mutex_};
+  feed_ended_ = true;
 }
 
 void shared_table::unsubscribe(const caf::actor& subscriber) {

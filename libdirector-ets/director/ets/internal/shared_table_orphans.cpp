@@ -19,7 +19,7 @@ void shared_table::bury(const detail::orphan_gone_event& orphan) {
     auto mine = false;
     auto wanted = false;
     store_.change(orphan.row, [&](shared_record& x) {
-      mine = x.orphan && x.value.incarnation == orphan.incarnation;
+      mine = x.orphan == orphan.number;
       wanted = x.wanted;
       if (mine)
         x.value.status = child_status::terminating;
@@ -33,8 +33,7 @@ std::optional<child_record>
 shared_table::give_up(const detail::orphan_gone_event& orphan) {
   std::optional<child_record> result;
   store_.change(orphan.row, [&](shared_record& x) {
-    if (!x.orphan || x.value.incarnation != orphan.incarnation
-        || !is_alive(x.value.handle))
+    if (x.orphan != orphan.number || !is_alive(x.value.handle))
       return;
     x.value.status = child_status::unresponsive;
     result = x.value;
@@ -53,7 +52,8 @@ void shared_table::assign() {
   std::vector<load> loads;
   for (auto& who : all_seats()) {
     std::lock_guard guard{who->mutex};
-    loads.push_back({who, who->rows.size(), {}});
+    if (who->client != nullptr)
+      loads.push_back({who, who->rows.size(), {}});
   }
   if (loads.empty())
     return;
@@ -75,12 +75,20 @@ void shared_table::assign() {
   for (auto& x : loads) {
     if (x.offer.empty())
       continue;
-    std::lock_guard guard{x.who->mutex};
-    // One that has left meanwhile gives its offers back.
-    if (x.who->client != nullptr)
-      x.who->client->take_over(std::move(x.offer));
-    else
-      tell_keeper(detail::turn_event{});
+    {
+      std::lock_guard guard{x.who->mutex};
+      if (x.who->client != nullptr) {
+        x.who->client->take_over(std::move(x.offer));
+        continue;
+      }
+    }
+    // It has left meanwhile: the next turn asks somebody else.
+    std::lock_guard guard{homeless_mutex_};
+    for (auto& id : x.offer)
+      if (auto i = homeless_.find(id);
+          i != homeless_.end() && i->second == x.who)
+        i->second = nullptr;
+    tell_keeper(detail::turn_event{});
   }
 }
 
@@ -96,12 +104,14 @@ void shared_table::retry() {
   for (auto& who : all_seats())
     if (!is_alive(caf::actor_cast<caf::actor>(who->address)))
       leave(who, true);
+  leftovers garbage;
   for (auto& x : waiting) {
     std::lock_guard guard{x.who->mutex};
     if (x.who->client == nullptr)
       continue;
-    std::erase_if(x.blocked,
-                  [&](size_t i) { return claim_one(*x.who, x.items[i]); });
+    std::erase_if(x.blocked, [&](size_t i) {
+      return claim_one(*x.who, x.items[i], garbage);
+    });
     if (x.blocked.empty()) {
       x.who->client->completed(x.ticket, {}, std::move(x.items));
       continue;
