@@ -103,7 +103,11 @@ caf::error shared_table::attach(table_client& client) {
     seats_.emplace(&client, who);
   }
   if (auto self = caf::actor_cast<caf::actor>(client.address()))
-    self->attach_functor([keeper = keeper_, address = client.address()] {
+    self->attach_functor([keeper = keeper_, address = client.address(),
+                          place = std::weak_ptr<seat>{who}] {
+      // Nobody needs to hear of those who have left in order.
+      if (place.expired())
+        return;
       if (auto to = caf::actor_cast<caf::actor>(keeper))
         compat::send(to, caf::message_priority::normal, nullptr,
                      detail::client_gone_event{address});
