@@ -1,7 +1,6 @@
 // director-bench: what a director costs, compared with the floor.
 
 #include "catalogue.hpp"
-#include "director/ets/detail/events.hpp"
 #include "director/ets/table.hpp"
 #include "director/messages.hpp"
 #include "growth.hpp"
