@@ -1,0 +1,147 @@
+// What nodes say to each other. See doc/net.md.
+
+#pragma once
+
+#include "director/net/internal/entry.hpp"
+#include "director/net/node.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace director::net::internal {
+
+/// Number of the protocol: nodes with another one are refused.
+constexpr uint32_t protocol_version = 1;
+
+/// How many changes of each author a node has seen.
+using horizon = std::map<node_key, uint64_t>;
+
+/// Introduces a node, and opens a session of messages in one direction.
+struct hello {
+  uint32_t version = protocol_version;
+  std::string cluster;
+  std::string table;
+  contact self;
+  uint64_t session = 0;
+  /// The session of the receiver that the sender knows, 0 for none.
+  uint64_t ack = 0;
+  bool established = false;
+  horizon seen;
+};
+
+/// Turns a node away.
+struct refusal {
+  std::string text;
+};
+
+/// All entries, or those of one author.
+struct copy {
+  /// 0 for all authors.
+  node_key about = 0;
+  uint64_t clock = 0;
+  horizon seen;
+  /// Other nodes that the sender takes for alive.
+  std::vector<contact> members;
+  /// Left out if the receiver has seen everything.
+  bool complete = true;
+  std::vector<entry> entries;
+};
+
+/// Asks for a copy.
+struct copy_request {
+  node_key about = 0;
+};
+
+/// One change by the sender.
+struct step {
+  entry now;
+  bool erased = false;
+};
+
+/// Changes by the sender, in order and without gap.
+struct steps {
+  uint64_t first = 0;
+  std::vector<step> list;
+};
+
+/// The receiver's changes up to this one have arrived.
+struct receipt {
+  uint64_t count = 0;
+};
+
+/// One record that the sender would like to own.
+struct ballot_item {
+  child_id id;
+  /// The entry to be taken over, if any.
+  change_id base;
+};
+
+/// Asks for votes on claims.
+struct ballot {
+  uint64_t number = 0;
+  horizon seen;
+  std::vector<ballot_item> items;
+};
+
+/// Grants all claims of a ballot but these.
+struct vote {
+  uint64_t number = 0;
+  std::vector<uint32_t> busy;
+};
+
+/// A ballot is over.
+struct ballot_end {
+  uint64_t number = 0;
+};
+
+/// Says that the sender lives.
+struct heartbeat {
+  /// Time of the sender.
+  int64_t stamp = 0;
+  /// The last stamp of the receiver that the sender has got.
+  int64_t echo = 0;
+  horizon seen;
+  /// Ballots before this one are over.
+  uint64_t oldest_ballot = 0;
+  /// Whether the sender can take children.
+  bool open = false;
+  bool leaving = false;
+  std::vector<contact> members;
+};
+
+/// Asks the receiver to start children.
+struct offer {
+  std::vector<child_id> ids;
+};
+
+/// Turns an offer down, for the most part for lack of the named functions.
+struct decline {
+  std::vector<child_id> ids;
+};
+
+/// Asks the receiver to give children away.
+struct move_request {
+  std::vector<child_id> ids;
+};
+
+/// Asks the receiver to spread children evenly.
+struct rebalance_request {};
+
+/// The sender leaves for good.
+struct bye {};
+
+using packet = std::variant<hello, refusal, copy, copy_request, steps, receipt,
+                            ballot, vote, ballot_end, heartbeat, offer, decline,
+                            move_request, rebalance_request, bye>;
+
+/// A packet on its way.
+struct frame {
+  /// Session of the sender.
+  uint64_t session = 0;
+  packet what;
+};
+
+} // namespace director::net::internal

@@ -1,0 +1,423 @@
+#include "director/net/internal/protocol.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace director::net::internal {
+
+environment::~environment() {
+  // nop
+}
+
+protocol::protocol(environment& env, protocol_settings settings)
+  : env_(env),
+    settings_(std::move(settings)),
+    members_(*this, settings_),
+    ledger_(settings_.self.key,
+            [this](const entry* before, const entry* now) {
+              entry_changed(before, now);
+            }),
+    random_(settings_.random_seed | 1) {
+  // nop
+}
+
+// -- events from outside ------------------------------------------------------
+
+void protocol::start(time_point now) {
+  now_ = now;
+  members_.start(now);
+  paused_ = !members_.has_quorum(now);
+}
+
+void protocol::connected(const address& to, link_id link, time_point now) {
+  now_ = now;
+  members_.connected(to, link, now);
+}
+
+void protocol::unreachable(const address& to, bool refused, time_point now) {
+  now_ = now;
+  members_.unreachable(to, refused, now);
+  flush();
+}
+
+void protocol::link_lost(link_id link, time_point now) {
+  now_ = now;
+  members_.link_lost(link, now);
+  flush();
+}
+
+void protocol::receive(link_id from, frame what, time_point now) {
+  now_ = now;
+  if (left_)
+    return;
+  if (auto* x = std::get_if<hello>(&what.what)) {
+    members_.handle(from, *x, now);
+  } else if (auto* y = std::get_if<refusal>(&what.what)) {
+    members_.handle(*y);
+  } else if (auto* sender = members_.sender_of(from, what.session, now)) {
+    std::visit([this, sender](auto& z) { handle(*sender, z); }, what.what);
+  }
+  flush();
+}
+
+void protocol::tick(time_point now) {
+  now_ = now;
+  if (left_)
+    return;
+  // Heartbeats tell how many changes there are.
+  flush();
+  // A late tick must notice the loss of the majority before anything else.
+  watch_quorum();
+  members_.tick(now);
+  watch_quorum();
+  retry(now);
+  for (auto& [number, x] : ballots_) {
+    // Votes may have got lost.
+    if (now - x.sent < 4 * settings_.heartbeat)
+      continue;
+    x.sent = now;
+    for (auto key : x.waiting)
+      if (auto* voter = members_.find(key))
+        send_ballot(number, x, *voter);
+  }
+  place_soon_ = true;
+  flush();
+  check_leaving();
+}
+
+// -- news of the membership ---------------------------------------------------
+
+void protocol::transmit(link_id to, frame what) {
+  env_.transmit(to, std::move(what));
+}
+
+void protocol::connect(const address& to) {
+  env_.connect(to);
+}
+
+void protocol::turned_away(const std::string& text) {
+  env_.turned_away(text);
+}
+
+void protocol::complain(const std::string& text) {
+  env_.complain(text);
+}
+
+const horizon& protocol::seen() const {
+  return ledger_.seen();
+}
+
+void protocol::describe(heartbeat& beat) const {
+  beat.seen = ledger_.seen();
+  beat.oldest_ballot = ballots_.empty() ? last_ballot_ + 1
+                                        : ballots_.begin()->first;
+  beat.open = env_.can_start();
+  beat.leaving = leaving_;
+  beat.members = members_.live_contacts();
+}
+
+void protocol::session_begun(peer& x) {
+  // What is on its way to others is in the copy; the session goes on from it.
+  flush();
+  send_copy(x, 0, x.was_down || x.seen != ledger_.seen());
+}
+
+void protocol::came_up(peer& x) {
+  ledger_.visit([&](const entry& y) {
+    if (y.last.author != x.who.key)
+      return;
+    if (is_homeless(y))
+      homeless_.insert(y.id);
+    else
+      homeless_.erase(y.id);
+    env_.changed(y, true);
+  });
+  if (homeless_.empty()) {
+    homeless_since_.reset();
+    taken_ = 0;
+  }
+  env_.node_changed(x);
+  place_soon_ = true;
+}
+
+void protocol::went_down(peer& x) {
+  auto key = x.who.key;
+  std::vector<child_id> gone;
+  ledger_.visit([&](const entry& y) {
+    if (y.last.author != key)
+      return;
+    if (!y.keep) {
+      gone.push_back(y.id);
+      return;
+    }
+    if (is_homeless(y))
+      homeless_.insert(y.id);
+    env_.changed(y, false);
+  });
+  for (auto& id : gone) {
+    homeless_.erase(id);
+    if (x.dead)
+      ledger_.drop(id);
+    else
+      env_.removed(id);
+  }
+  if (!homeless_.empty() && !homeless_since_)
+    homeless_since_ = now_;
+  for (auto& [id, y] : errands_)
+    if (y.target == key)
+      y.until = now_;
+  std::vector<uint64_t> broken;
+  for (auto i = promised_.lower_bound({key, 0});
+       i != promised_.end() && i->first.first == key; ++i)
+    broken.push_back(i->first.second);
+  for (auto number : broken)
+    release(key, number);
+  env_.node_changed(x);
+  std::vector<uint64_t> complete;
+  for (auto& [number, y] : ballots_)
+    if (y.waiting.erase(key) > 0 && y.waiting.empty())
+      complete.push_back(number);
+  for (auto number : complete)
+    count_votes(number);
+  check_received();
+  place_soon_ = true;
+}
+
+// -- packets ------------------------------------------------------------------
+
+void protocol::handle(peer&, hello&) {
+  // Dealt with before.
+}
+
+void protocol::handle(peer&, refusal&) {
+  // Dealt with before.
+}
+
+void protocol::handle(peer& from, copy& x) {
+  // Who lives must be known before it is known who runs what.
+  for (auto& who : x.members)
+    members_.learn(who, now_);
+  auto lost = std::vector<child_id>{};
+  ledger_.merge(x, [&](const entry& mine) {
+    auto y = mine;
+    if (mine.keep) {
+      // Somebody has taken it over and removed it.
+      if (mine.director != 0)
+        lost.push_back(mine.id);
+      if (ledger_.erase(y)) {
+        account(&mine, nullptr);
+        publish(y, true);
+        env_.removed(y.id);
+      }
+    } else {
+      // The others have dropped it because they took this node for dead.
+      ledger_.claim(y);
+      publish(y, false);
+    }
+  });
+  for (auto& id : lost)
+    env_.conflict(id);
+  if (!lost.empty())
+    env_.depart(std::move(lost), departure::lost);
+  if (x.about == 0)
+    members_.synced(from, now_);
+  members_.send(from, receipt{ledger_.seen(from.who.key)});
+}
+
+void protocol::handle(peer& from, copy_request& x) {
+  flush();
+  send_copy(from, x.about, true);
+}
+
+void protocol::handle(peer& from, steps& x) {
+  auto author = from.who.key;
+  auto next = ledger_.seen(author) + 1;
+  if (x.first > next)
+    return ask_copy(from, 0);
+  auto count = x.first;
+  for (auto& y : x.list) {
+    if (y.now.last != change_id{author, count}) {
+      env_.complain("node '" + from.who.name + "' has sent changes of others");
+      return;
+    }
+    if (count++ >= next)
+      ledger_.apply(y);
+  }
+  members_.send(from, receipt{ledger_.seen(author)});
+}
+
+void protocol::handle(peer& from, receipt& x) {
+  from.received = std::max(from.received, x.count);
+  check_received();
+}
+
+void protocol::handle(peer& from, heartbeat& x) {
+  members_.handle(from, x, now_);
+  // What is older than the oldest ballot is over, even if nobody has said so.
+  std::vector<uint64_t> over;
+  auto key = from.who.key;
+  for (auto i = promised_.lower_bound({key, 0});
+       i != promised_.end() && i->first.first == key
+       && i->first.second < x.oldest_ballot;
+       ++i)
+    over.push_back(i->first.second);
+  for (auto number : over)
+    release(key, number);
+  if (auto i = x.seen.find(members_.self()); i != x.seen.end())
+    from.received = std::max(from.received, i->second);
+  check_received();
+  // Of the last changes of a node that is gone, others may know more.
+  for (auto& [author, count] : x.seen)
+    if (!members_.live(author) && count > ledger_.seen(author))
+      ask_copy(from, author);
+  if (auto i = x.seen.find(key);
+      i != x.seen.end() && i->second > ledger_.seen(key))
+    ask_copy(from, 0);
+}
+
+void protocol::ask_copy(peer& from, node_key about) {
+  // The last one may be on its way.
+  if (now_ - from.last_request < 5 * settings_.heartbeat)
+    return;
+  from.last_request = now_;
+  members_.send(from, copy_request{about});
+}
+
+void protocol::handle(peer& from, bye&) {
+  members_.left(from, now_);
+}
+
+// -- entries ------------------------------------------------------------------
+
+bool protocol::put(entry x) {
+  auto* before = ledger_.find(x.id);
+  if (before == nullptr || before->last.author != members_.self())
+    return false;
+  auto old = *before;
+  auto with_body = x.body != nullptr;
+  ledger_.put(x);
+  auto* now = ledger_.find(x.id);
+  account(&old, now);
+  auto change = *now;
+  if (!with_body)
+    change.body = nullptr;
+  publish(change, false);
+  if (x.director == 0)
+    departing_.erase(x.id);
+  return true;
+}
+
+void protocol::erase(const child_id& id) {
+  auto* before = ledger_.find(id);
+  if (before == nullptr)
+    return;
+  auto old = *before;
+  entry x;
+  x.id = id;
+  if (!ledger_.erase(x))
+    return;
+  account(&old, nullptr);
+  publish(x, true);
+  departing_.erase(id);
+}
+
+void protocol::entry_changed(const entry* before, const entry* now) {
+  account(before, now);
+  auto self = members_.self();
+  auto& id = now != nullptr ? now->id : before->id;
+  if (before != nullptr && before->last.author == self) {
+    departing_.erase(id);
+    if (before->director != 0) {
+      env_.conflict(id);
+      env_.depart({id}, departure::lost);
+    }
+  }
+  if (now != nullptr && visible(*now))
+    env_.changed(*now, members_.live(now->last.author));
+  else
+    env_.removed(id);
+}
+
+bool protocol::is_homeless(const entry& x) const {
+  if (members_.live(x.last.author))
+    return x.director == 0 && x.wanted;
+  return x.keep
+         && (x.wanted
+             || (x.director != 0
+                 && (x.status == child_status::running
+                     || x.status == child_status::restarting)));
+}
+
+void protocol::account(const entry* before, const entry* now) {
+  if (before != nullptr && before->director != 0)
+    --owned_[before->last.author];
+  if (now != nullptr && now->director != 0)
+    ++owned_[now->last.author];
+  auto& id = now != nullptr ? now->id : before->id;
+  if (now != nullptr && is_homeless(*now)) {
+    if (homeless_.insert(id).second)
+      place_soon_ = true;
+    if (!homeless_since_)
+      homeless_since_ = now_;
+    return;
+  }
+  if (homeless_.erase(id) == 0)
+    return;
+  errands_.erase(id);
+  destinations_.erase(id);
+  ++taken_;
+  if (homeless_.empty() && homeless_since_) {
+    env_.took_over(taken_, now_ - *homeless_since_);
+    homeless_since_.reset();
+    taken_ = 0;
+  }
+}
+
+size_t protocol::children_of(node_key node) const {
+  auto i = owned_.find(node);
+  return i != owned_.end() ? i->second : 0;
+}
+
+void protocol::publish(const entry& x, bool erased) {
+  outbox_.push_back({x, erased});
+}
+
+void protocol::flush() {
+  if (place_soon_) {
+    place_soon_ = false;
+    place();
+  }
+  if (outbox_.empty())
+    return;
+  steps news;
+  news.first = outbox_.front().now.last.count;
+  news.list = std::exchange(outbox_, {});
+  members_.broadcast(news);
+  check_received();
+}
+
+void protocol::send_copy(peer& to, node_key about, bool complete) {
+  copy x;
+  x.about = about;
+  x.clock = ledger_.clock();
+  x.seen = ledger_.seen();
+  x.members = members_.live_contacts();
+  x.complete = complete;
+  if (complete)
+    x.entries = ledger_.all(about);
+  members_.send(to, std::move(x));
+}
+
+void protocol::check_received() {
+  auto count = ledger_.seen(members_.self());
+  for (auto& [key, x] : members_.peers())
+    if (x.state == node_state::up || x.state == node_state::suspect)
+      count = std::min(count, x.received);
+  if (count > received_) {
+    received_ = count;
+    env_.received_everywhere(count);
+  }
+}
+
+} // namespace director::net::internal

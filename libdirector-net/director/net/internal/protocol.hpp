@@ -1,0 +1,395 @@
+// How the nodes of a cluster keep one table.
+
+#pragma once
+
+#include "director/net/internal/ledger.hpp"
+#include "director/net/internal/membership.hpp"
+#include "director/net/placement.hpp"
+#include "director/table.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace director::net::internal {
+
+/// Why a child must end on this node.
+enum class departure : uint8_t {
+  /// Another node runs it, by right.
+  lost,
+  /// This side has no majority.
+  paused,
+  /// It is to be started on another node.
+  moved,
+};
+
+/// How a claim ended.
+enum class claim_outcome : uint8_t {
+  /// All nodes agree: this node is the author of the entry.
+  granted,
+  /// The local copy says no.
+  refused,
+  timed_out,
+  no_quorum,
+};
+
+/// The world of a protocol.
+class environment {
+public:
+  virtual ~environment();
+
+  // -- other nodes
+  // --------------------------------------------------------------
+
+  virtual void transmit(link_id to, frame what) = 0;
+
+  virtual void connect(const address& to) = 0;
+
+  // -- the table of this node
+  // ---------------------------------------------------
+
+  /// An entry of another node is new or has changed.
+  /// @param live whether its author is up, without which it has no director
+  virtual void changed(const entry& now, bool live) = 0;
+
+  virtual void removed(const child_id& id) = 0;
+
+  /// A claim has been granted. Returns what this node says about the child
+  /// (term and change are filled in later), nothing if it cannot take it.
+  virtual std::optional<entry> take(uint64_t ticket, size_t index) = 0;
+
+  virtual void refuse(uint64_t ticket, size_t index, claim_outcome why) = 0;
+
+  /// All parts of a claim have been granted or refused.
+  virtual void claim_done(uint64_t ticket) = 0;
+
+  /// The own changes up to this one are in all copies.
+  virtual void received_everywhere(uint64_t count) = 0;
+
+  /// Children must end here. Unless lost, they are put back without director.
+  virtual void depart(std::vector<child_id> ids, departure why) = 0;
+
+  /// Children are to be started here.
+  virtual void start(std::vector<child_id> ids) = 0;
+
+  /// Tells whether this node has directors that could start children.
+  virtual bool can_start() const = 0;
+
+  // -- news
+  // -----------------------------------------------------------------------
+
+  virtual void node_changed(const peer& x) = 0;
+
+  virtual void turned_away(const std::string& text) = 0;
+
+  virtual void complain(const std::string& text) = 0;
+
+  virtual void took_over(size_t children, clock_type::duration time) = 0;
+
+  virtual void conflict(const child_id& id) = 0;
+
+  /// Everything is handed over.
+  virtual void has_left() = 0;
+};
+
+/// Settings of a protocol.
+struct protocol_settings : member_settings {
+  caf::timespan claim_timeout = std::chrono::seconds{10};
+  placement_function placement;
+  uint64_t random_seed = 1;
+};
+
+/// The state of one node: what it knows, what it asks for, what it has
+/// promised. Deterministic; no threads, no clock, no input or output but
+/// through its environment.
+class protocol final : member_listener {
+public:
+  protocol(environment& env, protocol_settings settings);
+
+  // -- events from outside
+  // ------------------------------------------------------
+
+  void port(uint16_t x) {
+    members_.port(x);
+  }
+
+  void start(time_point now);
+
+  void connected(const address& to, link_id link, time_point now);
+
+  void unreachable(const address& to, bool refused, time_point now);
+
+  void link_lost(link_id link, time_point now);
+
+  void receive(link_id from, frame what, time_point now);
+
+  /// To be called once per heartbeat interval.
+  void tick(time_point now);
+
+  /// Returns when claims are to be tried again, if at all.
+  std::optional<time_point> next_retry() const;
+
+  void retry(time_point now);
+
+  // -- events from this node
+  // ------------------------------------------------------
+
+  /// Asks for ownership of records. The environment hears of each item, then
+  /// of the claim as a whole.
+  void claim(uint64_t ticket,
+             std::vector<std::pair<child_id, claim_mode>> items,
+             time_point now);
+
+  /// Gives a claim up. The environment does not hear of it any more.
+  void cancel(uint64_t ticket);
+
+  /// An own entry has changed. Returns false if it is not an own one.
+  bool put(entry x);
+
+  /// An own entry is gone.
+  void erase(const child_id& id);
+
+  /// This node cannot start children that it was offered.
+  void declined(const std::vector<child_id>& ids);
+
+  /// Sends what has gathered.
+  void flush();
+
+  /// Gives away what can be given away, says goodbye, and tells the
+  /// environment, no later than at the deadline.
+  void leave(time_point now, time_point deadline);
+
+  void rebalance(time_point now);
+
+  // -- state ------------------------------------------------------------------
+
+  bool ready() const {
+    return members_.ready();
+  }
+
+  bool paused() const noexcept {
+    return paused_;
+  }
+
+  const membership& members() const noexcept {
+    return members_;
+  }
+
+  const ledger& entries() const noexcept {
+    return ledger_;
+  }
+
+  /// Returns how many children with a director a node is the author of.
+  size_t children_of(node_key node) const;
+
+  /// Returns the number of children that wait for a node.
+  size_t homeless() const noexcept {
+    return homeless_.size();
+  }
+
+  /// Tells whether an entry has a director that lives, as far as known.
+  bool has_director(const entry& x) const {
+    return x.director != 0 && members_.live(x.last.author);
+  }
+
+private:
+  // -- member_listener
+  // ----------------------------------------------------------
+
+  void transmit(link_id to, frame what) override;
+
+  void connect(const address& to) override;
+
+  void session_begun(peer& x) override;
+
+  void came_up(peer& x) override;
+
+  void went_down(peer& x) override;
+
+  void turned_away(const std::string& text) override;
+
+  void complain(const std::string& text) override;
+
+  const horizon& seen() const override;
+
+  void describe(heartbeat& beat) const override;
+
+  // -- packets
+  // ------------------------------------------------------------------
+
+  void handle(peer& from, hello& x);
+
+  void handle(peer& from, refusal& x);
+
+  void handle(peer& from, copy& x);
+
+  void handle(peer& from, copy_request& x);
+
+  void handle(peer& from, steps& x);
+
+  void handle(peer& from, receipt& x);
+
+  void handle(peer& from, ballot& x);
+
+  void handle(peer& from, vote& x);
+
+  void handle(peer& from, ballot_end& x);
+
+  void handle(peer& from, heartbeat& x);
+
+  void handle(peer& from, offer& x);
+
+  void handle(peer& from, decline& x);
+
+  void handle(peer& from, move_request& x);
+
+  void handle(peer& from, rebalance_request& x);
+
+  void handle(peer& from, bye& x);
+
+  // -- entries
+  // ------------------------------------------------------------------
+
+  /// Entries of dead nodes that nobody else may have are hidden.
+  bool visible(const entry& x) const {
+    return x.keep || members_.live(x.last.author);
+  }
+
+  void entry_changed(const entry* before, const entry* now);
+
+  /// Keeps what follows from an entry up to date.
+  void account(const entry* before, const entry* now);
+
+  bool is_homeless(const entry& x) const;
+
+  void send_copy(peer& to, node_key about, bool complete);
+
+  void ask_copy(peer& from, node_key about);
+
+  void publish(const entry& x, bool erased);
+
+  void check_received();
+
+  // -- claims
+  // -------------------------------------------------------------------
+
+  struct candidate {
+    uint64_t ticket = 0;
+    uint32_t index = 0;
+    child_id id;
+    claim_mode mode = claim_mode::fresh;
+    change_id base;
+    bool busy = false;
+  };
+
+  /// Claims on which the other nodes vote.
+  struct open_ballot {
+    std::vector<candidate> items;
+    std::set<node_key> waiting;
+    /// Votes cast, that of this node included.
+    size_t votes = 1;
+    time_point sent{};
+  };
+
+  struct pending_claim {
+    size_t open = 0;
+    time_point deadline{};
+    int rounds = 0;
+  };
+
+  /// Whom a record is promised to.
+  struct promise {
+    node_key claimant = 0;
+    uint64_t ballot = 0;
+  };
+
+  /// Tells whether the local copy allows a claim.
+  bool eligible(const child_id& id, claim_mode mode) const;
+
+  void open(std::vector<candidate> items);
+
+  void send_ballot(uint64_t number, const open_ballot& x, const peer& to);
+
+  void count_votes(uint64_t number);
+
+  void close_ballot(uint64_t number, open_ballot x);
+
+  /// Tries a candidate again later.
+  void postpone(candidate x);
+
+  void finish(const candidate& x, claim_outcome how);
+
+  bool grants(const peer& to, const ballot& x, size_t index);
+
+  void release(node_key claimant, uint64_t ballot);
+
+  void refuse_all(claim_outcome why);
+
+  // -- children without a node
+  // ----------------------------------------------------
+
+  struct errand {
+    node_key target = 0;
+    time_point until{};
+    /// Where the child could not be started.
+    std::set<node_key> tried;
+  };
+
+  /// Tells whether this node decides where children go.
+  bool coordinates() const;
+
+  std::vector<placement_node> candidates() const;
+
+  void place();
+
+  void offer_to(node_key target, std::vector<child_id> ids);
+
+  void note_decline(node_key by, const std::vector<child_id>& ids);
+
+  void move_children();
+
+  void depart(node_key from, std::vector<child_id> ids);
+
+  void watch_quorum();
+
+  void check_leaving();
+
+  environment& env_;
+  protocol_settings settings_;
+  membership members_;
+  ledger ledger_;
+  time_point now_{};
+  uint64_t random_;
+
+  std::vector<step> outbox_;
+  uint64_t received_ = 0;
+
+  std::map<uint64_t, pending_claim> claims_;
+  std::map<uint64_t, open_ballot> ballots_;
+  uint64_t last_ballot_ = 0;
+  std::multimap<time_point, candidate> postponed_;
+  std::unordered_map<child_id, promise> promises_;
+  std::map<std::pair<node_key, uint64_t>, std::vector<child_id>> promised_;
+
+  std::unordered_map<node_key, size_t> owned_;
+  std::unordered_set<child_id> homeless_;
+  std::unordered_map<child_id, errand> errands_;
+  std::unordered_map<child_id, node_key> destinations_;
+  std::optional<time_point> homeless_since_;
+  size_t taken_ = 0;
+  bool place_soon_ = false;
+  bool paused_ = false;
+  bool leaving_ = false;
+  bool left_ = false;
+  time_point leave_deadline_{};
+  /// Own children that were told to end and have not been put back yet.
+  std::unordered_set<child_id> departing_;
+};
+
+} // namespace director::net::internal

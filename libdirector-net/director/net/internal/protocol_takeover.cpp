@@ -1,0 +1,261 @@
+// Children that have lost their node, or are to change it.
+
+#include "director/net/internal/protocol.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <utility>
+
+namespace director::net::internal {
+
+namespace {
+
+bool by_id(const placement_child& x, const placement_child& y) {
+  return x.id < y.id;
+}
+
+} // namespace
+
+// -- deciding -----------------------------------------------------------------
+
+bool protocol::coordinates() const {
+  if (!members_.ready() || paused_ || leaving_)
+    return false;
+  for (auto& [key, x] : members_.peers())
+    if (key < members_.self() && x.live() && !x.leaving
+        && x.state != node_state::reaching)
+      return false;
+  return true;
+}
+
+std::vector<placement_node> protocol::candidates() const {
+  std::vector<placement_node> result;
+  if (!leaving_ && env_.can_start())
+    result.push_back(
+      {members_.self(), settings_.self.name, children_of(members_.self())});
+  for (auto& [key, x] : members_.peers())
+    if (x.state == node_state::up && x.open && !x.leaving)
+      result.push_back({key, x.who.name, children_of(key)});
+  return result;
+}
+
+void protocol::place() {
+  if (homeless_.empty() || !coordinates())
+    return;
+  auto nodes = candidates();
+  if (nodes.empty())
+    return;
+  for (auto& [id, x] : errands_)
+    if (x.until > now_)
+      for (auto& node : nodes)
+        if (node.key == x.target)
+          ++node.children;
+  // Children that some nodes cannot start are placed among the others.
+  std::map<std::set<node_key>, std::vector<placement_child>> groups;
+  std::map<node_key, std::vector<child_id>> offers;
+  for (auto& id : homeless_) {
+    auto& x = errands_[id];
+    if (x.target != 0 && x.until > now_)
+      continue;
+    x.target = 0;
+    auto to = destinations_.find(id);
+    if (to != destinations_.end() && !x.tried.contains(to->second)
+        && std::ranges::any_of(nodes, [&](auto& node) {
+             return node.key == to->second;
+           })) {
+      x.target = to->second;
+      offers[x.target].push_back(id);
+    } else if (auto& now = *ledger_.find(id); now.keep) {
+      groups[x.tried].push_back({id, now.last.author});
+    } else if (std::ranges::any_of(nodes, [&](auto& node) {
+                 return node.key == now.last.author;
+               })) {
+      // Nobody else may have it.
+      x.target = now.last.author;
+      offers[x.target].push_back(id);
+    }
+  }
+  for (auto& [tried, children] : groups) {
+    auto fit = nodes;
+    std::erase_if(fit, [&](auto& node) { return tried.contains(node.key); });
+    std::ranges::sort(children, by_id);
+    std::vector<node_key> targets;
+    if (settings_.placement) {
+      try {
+        targets = settings_.placement(children, fit);
+      } catch (std::exception& e) {
+        env_.complain(std::string{"the placement has thrown: "} + e.what());
+      } catch (...) {
+        env_.complain("the placement has thrown");
+      }
+      if (!targets.empty() && targets.size() != children.size()) {
+        env_.complain("the placement has not placed every child");
+        targets.clear();
+      }
+    }
+    if (targets.empty())
+      targets = spread_evenly(children, fit);
+    for (size_t i = 0; i < children.size(); ++i) {
+      auto target = targets[i];
+      if (std::ranges::none_of(fit,
+                               [&](auto& node) { return node.key == target; }))
+        continue;
+      errands_[children[i].id].target = target;
+      offers[target].push_back(children[i].id);
+    }
+  }
+  for (auto& [target, ids] : offers) {
+    for (auto& id : ids)
+      errands_[id].until = now_ + settings_.claim_timeout;
+    offer_to(target, std::move(ids));
+  }
+}
+
+void protocol::offer_to(node_key target, std::vector<child_id> ids) {
+  if (target == members_.self())
+    env_.start(std::move(ids));
+  else if (auto* x = members_.find(target))
+    members_.send(*x, offer{std::move(ids)});
+}
+
+void protocol::handle(peer& from, offer& x) {
+  if (env_.can_start() && !leaving_ && !paused_)
+    env_.start(std::move(x.ids));
+  else
+    members_.send(from, decline{std::move(x.ids)});
+}
+
+void protocol::declined(const std::vector<child_id>& ids) {
+  // Whoever coordinates by now must know.
+  members_.broadcast(decline{ids});
+  note_decline(members_.self(), ids);
+  flush();
+}
+
+void protocol::handle(peer& from, decline& x) {
+  note_decline(from.who.key, x.ids);
+}
+
+void protocol::note_decline(node_key by, const std::vector<child_id>& ids) {
+  for (auto& id : ids) {
+    auto* now = ledger_.find(id);
+    if (now == nullptr)
+      continue;
+    auto& x = errands_[id];
+    x.tried.insert(by);
+    if (x.target == by)
+      x.target = 0;
+  }
+  place_soon_ = true;
+}
+
+// -- moving -------------------------------------------------------------------
+
+void protocol::rebalance(time_point now) {
+  now_ = now;
+  if (coordinates())
+    return move_children();
+  node_key lowest = 0;
+  for (auto& [key, x] : members_.peers())
+    if (x.state == node_state::up && !x.leaving
+        && (lowest == 0 || key < lowest))
+      lowest = key;
+  if (auto* x = members_.find(lowest))
+    members_.send(*x, rebalance_request{});
+}
+
+void protocol::handle(peer&, rebalance_request&) {
+  if (coordinates())
+    move_children();
+}
+
+void protocol::move_children() {
+  auto nodes = candidates();
+  std::vector<placement_child> movable;
+  ledger_.visit([&](const entry& x) {
+    if (x.keep && x.director != 0 && x.status == child_status::running
+        && members_.live(x.last.author))
+      movable.push_back({x.id, x.last.author});
+  });
+  std::ranges::sort(movable, by_id);
+  std::map<node_key, std::vector<child_id>> moves;
+  for (auto& x : even_out(movable, nodes)) {
+    destinations_[x.id] = x.to;
+    moves[x.from].push_back(x.id);
+  }
+  for (auto& [from, ids] : moves)
+    depart(from, std::move(ids));
+}
+
+void protocol::depart(node_key from, std::vector<child_id> ids) {
+  if (from == members_.self()) {
+    departing_.insert(ids.begin(), ids.end());
+    env_.depart(std::move(ids), departure::moved);
+  } else if (auto* x = members_.find(from)) {
+    members_.send(*x, move_request{std::move(ids)});
+  }
+}
+
+void protocol::handle(peer&, move_request& x) {
+  std::erase_if(x.ids, [this](const child_id& id) {
+    auto* now = ledger_.find(id);
+    return now == nullptr || now->last.author != members_.self()
+           || now->director == 0;
+  });
+  if (!x.ids.empty())
+    depart(members_.self(), std::move(x.ids));
+}
+
+// -- stopping -----------------------------------------------------------------
+
+void protocol::watch_quorum() {
+  auto paused = !members_.has_quorum(now_);
+  if (paused == paused_)
+    return;
+  paused_ = paused;
+  place_soon_ = true;
+  if (!paused)
+    return;
+  refuse_all(claim_outcome::no_quorum);
+  std::vector<child_id> own;
+  ledger_.visit([&](const entry& x) {
+    if (x.last.author == members_.self() && x.director != 0)
+      own.push_back(x.id);
+  });
+  if (!own.empty())
+    env_.depart(std::move(own), departure::paused);
+}
+
+void protocol::leave(time_point now, time_point deadline) {
+  now_ = now;
+  if (std::exchange(leaving_, true))
+    return;
+  leave_deadline_ = deadline;
+  refuse_all(claim_outcome::no_quorum);
+  // The others vanish with their directors.
+  std::vector<child_id> kept;
+  ledger_.visit([&](const entry& x) {
+    if (x.last.author == members_.self() && x.director != 0 && x.keep)
+      kept.push_back(x.id);
+  });
+  if (!kept.empty() && !members_.live_contacts().empty())
+    depart(members_.self(), std::move(kept));
+  tick(now);
+}
+
+void protocol::check_leaving() {
+  if (!leaving_ || left_)
+    return;
+  // What this node has given away must be known to the others.
+  auto done = departing_.empty()
+              && (members_.live_contacts().empty()
+                  || received_ >= ledger_.seen(members_.self()));
+  if (!done && now_ < leave_deadline_)
+    return;
+  members_.broadcast(bye{});
+  left_ = true;
+  env_.has_left();
+}
+
+} // namespace director::net::internal

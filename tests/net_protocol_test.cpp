@@ -1,0 +1,502 @@
+// The protocol between nodes, in a simulated network.
+
+#include "catch.hpp"
+#include "net_simulation.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <director/net/placement.hpp>
+#include <string>
+
+using namespace director;
+using namespace director::net;
+using namespace director::net::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A cluster whose nodes all know each other.
+void assemble(simulation& sim, size_t count) {
+  sim.places = count;
+  for (size_t i = 0; i < count; ++i)
+    sim.boot(i);
+  auto complete = [&] {
+    return std::ranges::all_of(sim.nodes(), [&](sim_node* x) {
+      return x->core.ready()
+             && x->core.members().live_contacts().size() == count - 1;
+    });
+  };
+  REQUIRE(sim.run_until(60s, complete));
+  REQUIRE(sim.run_until(60s, [&] {
+    return std::ranges::none_of(sim.nodes(),
+                                [](sim_node* x) { return x->core.paused(); });
+  }));
+  // Heartbeats tell who can take children.
+  sim.run(1s);
+}
+
+std::vector<child_id> ids(int64_t first, int64_t count) {
+  std::vector<child_id> result;
+  for (int64_t i = 0; i < count; ++i)
+    result.emplace_back(first + i);
+  return result;
+}
+
+size_t running(simulation& sim) {
+  size_t result = 0;
+  for (auto* x : sim.nodes())
+    result += x->running.size();
+  return result;
+}
+
+/// All kept children run, once, and everybody knows.
+bool settled(simulation& sim, size_t children) {
+  return running(sim) == children && sim.duplicates().empty()
+         && sim.converged();
+}
+
+uint32_t env_number(const char* name, uint32_t otherwise) {
+  auto* text = std::getenv(name);
+  return text != nullptr ? static_cast<uint32_t>(std::stoul(text)) : otherwise;
+}
+
+} // namespace
+
+TEST_CASE("nodes find each other through any seed", "[net_protocol]") {
+  simulation sim{1};
+  assemble(sim, 5);
+}
+
+TEST_CASE("a node without seeds that answer starts alone", "[net_protocol]") {
+  simulation sim{2};
+  sim.places = 2;
+  auto& x = sim.boot(0);
+  CHECK_FALSE(x.core.ready());
+  CHECK(sim.run_until(10s, [&] { return x.core.ready(); }));
+}
+
+TEST_CASE("a node of another cluster is refused on both sides",
+          "[net_protocol]") {
+  simulation sim{3};
+  sim.places = 2;
+  auto& x = sim.boot(0);
+  sim.run(5s);
+  auto what = GENERATE(0, 1);
+  if (what == 0)
+    sim.settings.cluster = "other";
+  else
+    sim.settings.table = "other";
+  auto& y = sim.boot(1);
+  CHECK(sim.run_until(10s, [&] { return !y.refusal.empty(); }));
+  CHECK(y.refusal.find("other") != std::string::npos);
+  REQUIRE_FALSE(x.complaints.empty());
+  CHECK(x.complaints[0].find("refused") != std::string::npos);
+  CHECK(x.core.members().live_contacts().empty());
+}
+
+TEST_CASE("of nodes that claim the same IDs at once one wins each",
+          "[net_protocol]") {
+  simulation sim{GENERATE(range(10u, 30u))};
+  assemble(sim, 3);
+  for (auto* x : sim.nodes())
+    x->claim(ids(0, 100), claim_mode::fresh, true);
+  CHECK(sim.run_until(20s, [&] {
+    return settled(sim, 100) && std::ranges::all_of(sim.nodes(), [](auto* x) {
+             return x->outcomes.size() == 100;
+           });
+  }));
+  for (auto* x : sim.nodes()) {
+    for (auto& y : x->outcomes)
+      CHECK(
+        (y.how == claim_outcome::granted || y.how == claim_outcome::refused));
+  }
+}
+
+TEST_CASE("a claim takes one round trip", "[net_protocol]") {
+  simulation sim{31};
+  sim.conditions.min_delay = sim.conditions.max_delay = 1ms;
+  assemble(sim, 3);
+  auto* x = sim.at(1);
+  auto before = sim.now();
+  x->claim(ids(0, 10'000), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(1s, [&] { return x->outcomes.size() == 10'000; }));
+  CHECK(sim.now() - before <= 4ms);
+}
+
+TEST_CASE("children of a crashed node run on the others", "[net_protocol]") {
+  simulation sim{GENERATE(range(40u, 60u))};
+  assemble(sim, 3);
+  sim.at(0)->claim(ids(0, 30), claim_mode::fresh, true);
+  sim.at(1)->claim(ids(30, 30), claim_mode::fresh, true);
+  sim.at(2)->claim(ids(60, 30), claim_mode::fresh, true);
+  sim.at(2)->claim(ids(90, 10), claim_mode::fresh, false);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 100); }));
+  sim.crash(2);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 90); }));
+  // Evenly, and nobody else has moved.
+  CHECK(sim.at(0)->running.size() == 45);
+  for (auto& [id, x] : sim.at(0)->running)
+    CHECK(x.incarnation == (*id.integer() < 60 ? 1 : 2));
+}
+
+TEST_CASE("a frozen node is replaced after the time of suspicion",
+          "[net_protocol]") {
+  simulation sim{61};
+  assemble(sim, 3);
+  sim.at(2)->claim(ids(0, 30), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  sim.freeze(2, true);
+  auto before = sim.now();
+  REQUIRE(sim.run_until(20s, [&] {
+    return sim.at(0)->running.size() + sim.at(1)->running.size() == 30;
+  }));
+  CHECK(sim.now() - before > sim.settings.suspicion);
+  CHECK(sim.now() - before < sim.settings.suspicion + 500ms);
+  // Awake again, it gives up what others have taken.
+  sim.freeze(2, false);
+  CHECK(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  CHECK(sim.at(2)->running.empty());
+}
+
+TEST_CASE("a node that leaves hands its children over", "[net_protocol]") {
+  simulation sim{62};
+  assemble(sim, 3);
+  sim.at(1)->claim(ids(0, 30), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  sim.invariant = [&]() -> std::string {
+    return sim.duplicates().empty() ? "" : "a child runs twice";
+  };
+  auto before = sim.now();
+  sim.at(1)->core.leave(sim.now(), sim.now() + 10s);
+  REQUIRE(sim.run_until(20s, [&] {
+    return sim.at(1)->left && sim.at(0)->running.size() == 15
+           && sim.at(2)->running.size() == 15 && sim.converged();
+  }));
+  CHECK(sim.now() - before < sim.settings.suspicion);
+  CHECK(sim.violation.empty());
+}
+
+TEST_CASE("a second loss during a takeover", "[net_protocol]") {
+  auto seed = GENERATE(range(70u, 100u));
+  simulation sim{seed};
+  assemble(sim, 5);
+  sim.at(4)->claim(ids(0, 100), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 100); }));
+  sim.crash(4);
+  sim.run(std::chrono::microseconds{seed * 500 % 15'000});
+  sim.crash(seed % 4);
+  CHECK(sim.run_until(30s, [&] { return settled(sim, 100); }));
+}
+
+TEST_CASE("a child whose functions a node lacks goes to another",
+          "[net_protocol]") {
+  simulation sim{101};
+  assemble(sim, 4);
+  for (auto& id : ids(0, 10)) {
+    sim.at(0)->unknown_functions.insert(id);
+    sim.at(1)->unknown_functions.insert(id);
+  }
+  sim.at(3)->claim(ids(0, 10), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
+  sim.crash(3);
+  CHECK(sim.run_until(20s, [&] { return settled(sim, 10); }));
+  CHECK(sim.at(2)->running.size() == 10);
+}
+
+TEST_CASE("children wait for a node with directors", "[net_protocol]") {
+  simulation sim{102};
+  assemble(sim, 3);
+  sim.at(0)->directors = false;
+  sim.at(1)->directors = false;
+  sim.at(2)->claim(ids(0, 10), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
+  sim.crash(2);
+  sim.run(10s);
+  CHECK(running(sim) == 0);
+  sim.at(1)->directors = true;
+  CHECK(sim.run_until(20s, [&] { return settled(sim, 10); }));
+}
+
+TEST_CASE("partition in the mode ignore: both sides carry on, then converge",
+          "[net_protocol]") {
+  simulation sim{GENERATE(range(110u, 130u))};
+  assemble(sim, 3);
+  sim.at(0)->claim(ids(0, 20), claim_mode::fresh, true);
+  sim.at(2)->claim(ids(20, 20), claim_mode::fresh, true);
+  sim.at(2)->claim(ids(40, 5), claim_mode::fresh, false);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 45); }));
+  sim.cut(0, 2);
+  sim.cut(1, 2);
+  REQUIRE(sim.run_until(20s, [&] { return running(sim) == 85; }));
+  // The same new ID on both sides.
+  sim.at(0)->claim(ids(100, 5), claim_mode::fresh, true);
+  sim.at(2)->claim(ids(100, 5), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return running(sim) == 95; }));
+  sim.heal();
+  CHECK(sim.run_until(30s, [&] { return settled(sim, 50); }));
+  size_t conflicts = 0;
+  for (auto* x : sim.nodes())
+    conflicts += x->conflicts;
+  CHECK(conflicts == 45);
+}
+
+TEST_CASE("a side without majority pauses", "[net_protocol]") {
+  simulation sim{GENERATE(range(130u, 150u))};
+  sim.settings.pause_minority = true;
+  sim.settings.expected = 3;
+  assemble(sim, 3);
+  sim.at(0)->claim(ids(0, 20), claim_mode::fresh, true);
+  sim.at(2)->claim(ids(20, 20), claim_mode::fresh, true);
+  sim.at(2)->claim(ids(40, 5), claim_mode::fresh, false);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 45); }));
+  sim.invariant = [&]() -> std::string {
+    return sim.duplicates().empty() ? "" : "a child runs twice";
+  };
+  sim.cut(0, 2);
+  sim.cut(1, 2);
+  REQUIRE(sim.run_until(20s, [&] { return sim.at(2)->core.paused(); }));
+  sim.at(2)->claim(ids(100, 1), claim_mode::fresh, true);
+  CHECK(sim.at(2)->outcomes.back().how == claim_outcome::no_quorum);
+  REQUIRE(sim.run_until(20s, [&] {
+    return sim.at(2)->running.empty() && running(sim) == 40;
+  }));
+  // What is removed here does not come back from there.
+  sim.run(100ms);
+  for (auto& id : ids(20, 20))
+    for (size_t place : {0, 1})
+      if (sim.at(place)->running.contains(id) && *id.integer() % 2 == 0)
+        sim.at(place)->erase(id);
+  sim.run(5s);
+  sim.heal();
+  CHECK(sim.run_until(30s, [&] { return settled(sim, 35); }));
+  INFO(sim.violation);
+  CHECK(sim.violation.empty());
+  CHECK_FALSE(sim.at(2)->core.paused());
+  // Those that nobody else may have are back where they were.
+  CHECK(sim.at(2)->running.size() == 5);
+}
+
+TEST_CASE("a node that comes back owns nothing", "[net_protocol]") {
+  simulation sim{151};
+  assemble(sim, 3);
+  sim.at(1)->claim(ids(0, 30), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  sim.crash(1);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  sim.boot(1);
+  REQUIRE(sim.run_until(20s, [&] {
+    return sim.at(1)->core.ready() && settled(sim, 30);
+  }));
+  sim.run(1s);
+  CHECK(sim.at(1)->running.empty());
+  CHECK(sim.at(1)->view.size() == 30);
+  sim.invariant = [&]() -> std::string {
+    return sim.duplicates().empty() ? "" : "a child runs twice";
+  };
+  sim.at(2)->core.rebalance(sim.now());
+  CHECK(sim.run_until(20s, [&] {
+    return settled(sim, 30) && sim.at(1)->running.size() == 10;
+  }));
+  // One stop and one start each, for as few as possible.
+  size_t moved = 0;
+  for (auto* x : sim.nodes())
+    for (auto& [id, child] : x->running)
+      moved += child.incarnation == 3 ? 1 : 0;
+  CHECK(moved == 10);
+}
+
+TEST_CASE("one change costs the same in a large table", "[net_protocol]") {
+  simulation sim{152};
+  assemble(sim, 2);
+  sim.at(0)->claim(ids(0, 2'000), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 2'000); }));
+  auto before = sim.at(1)->core.entries().seen(sim.at(0)->key);
+  sim.at(0)->restart(7);
+  REQUIRE(sim.run_until(1s, [&] {
+    return sim.at(1)->core.entries().seen(sim.at(0)->key) > before;
+  }));
+  CHECK(sim.at(1)->core.entries().seen(sim.at(0)->key) == before + 1);
+}
+
+TEST_CASE("even placement", "[net_protocol]") {
+  std::vector<placement_child> children;
+  for (auto& id : ids(0, 10))
+    children.push_back({id, *id.integer() < 2 ? node_key{1} : node_key{9}});
+  auto targets = spread_evenly(children, {{1, "a", 0}, {2, "b", 3}});
+  CHECK(targets[0] == 1);
+  CHECK(targets[1] == 1);
+  CHECK(std::ranges::count(targets, 1u) == 7);
+  CHECK(std::ranges::count(targets, 2u) == 3);
+  CHECK(spread_evenly({}, {}).empty());
+  CHECK(spread_evenly(children, {})[3] == 0);
+  auto moves = even_out(children, {{9, "x", 8}, {1, "y", 2}, {3, "z", 0}});
+  CHECK(moves.size() == 4);
+  CHECK(even_out(children, {{9, "x", 4}, {1, "y", 3}, {3, "z", 4}}).empty());
+}
+
+// -- random schedules ---------------------------------------------------------
+
+namespace {
+
+/// Lets nodes crash, freeze, lose each other and claim at random, then lets
+/// things calm down. Returns what went wrong.
+std::string random_schedule(uint32_t seed, bool pause) {
+  simulation sim{seed};
+  auto& random = sim.random;
+  auto pick = [&](uint32_t n) { return static_cast<uint32_t>(random() % n); };
+  sim.places = 3 + 2 * pick(2);
+  sim.settings.pause_minority = pause;
+  sim.settings.expected = pause ? sim.places : 0;
+  sim.settings.alone_after = pause ? caf::timespan{1s} : caf::timespan{3s};
+  for (size_t i = 0; i < sim.places; ++i)
+    sim.boot(i);
+  sim.run(10s);
+  if (pick(2) == 0)
+    sim.conditions.loss = 0.01 * pick(6);
+  sim.conditions.max_delay = std::chrono::milliseconds{1 + pick(50)};
+  if (pause)
+    sim.invariant = [&]() -> std::string {
+      auto twice = sim.duplicates();
+      return twice.empty() ? "" : to_string(twice[0]) + " runs twice";
+    };
+  auto keeps = [](const child_id& id) { return *id.integer() % 4 != 0; };
+  for (int step = 0; step < 80 && sim.violation.empty(); ++step) {
+    auto place = pick(static_cast<uint32_t>(sim.places));
+    auto* x = sim.at(place);
+    auto id = child_id{pick(20)};
+    switch (pick(16)) {
+      case 0:
+        // One node at least remembers.
+        if (x != nullptr && !x->frozen && sim.nodes().size() > 2)
+          sim.crash(place);
+        break;
+      case 1:
+      case 2:
+        if (x == nullptr)
+          sim.boot(place);
+        break;
+      case 3:
+        sim.cut(place, pick(static_cast<uint32_t>(sim.places)));
+        break;
+      case 4:
+        for (size_t i = 0; i < sim.places; ++i)
+          if (i != place)
+            sim.cut(i, place);
+        break;
+      case 5:
+      case 6:
+        sim.heal();
+        break;
+      case 7:
+        if (x != nullptr && !pause)
+          sim.freeze(place, !x->frozen);
+        break;
+      case 8:
+        if (x != nullptr)
+          x->erase(id);
+        break;
+      case 9:
+        if (x != nullptr)
+          x->core.rebalance(sim.now());
+        break;
+      case 10:
+        if (x != nullptr)
+          x->restart(id);
+        break;
+      default:
+        if (x != nullptr && x->core.ready())
+          x->claim({id}, claim_mode::fresh, keeps(id));
+    }
+    sim.run(std::chrono::milliseconds{pick(pick(4) == 0 ? 4000 : 200)});
+  }
+  sim.conditions.loss = 0;
+  sim.heal();
+  for (size_t i = 0; i < sim.places; ++i) {
+    sim.freeze(i, false);
+    if (sim.at(i) == nullptr)
+      sim.boot(i);
+  }
+  auto calm = [&] {
+    if (!sim.duplicates().empty() || !sim.converged())
+      return false;
+    for (auto* x : sim.nodes()) {
+      if (x->core.paused() || x->core.homeless() > 0
+          || !x->unacknowledged.empty()
+          || x->core.members().live_contacts().size() != sim.places - 1)
+        return false;
+      for (auto& [id, y] : x->running)
+        if (y.ending || !x->core.entries().find(id)
+            || x->core.entries().find(id)->last.author != x->key)
+          return false;
+      for (auto& [id, owned] : x->view) {
+        auto* y = x->core.entries().find(id);
+        if (y->director != 0 && y->last.author == x->key
+            && !x->running.contains(id))
+          return false;
+      }
+    }
+    return true;
+  };
+  auto settled = sim.run_until(120s, calm);
+  if (!sim.violation.empty())
+    return sim.violation;
+  if (!settled) {
+    std::string text = "did not settle:";
+    for (auto* x : sim.nodes()) {
+      text += fmt::format("\n n{} key {} paused {} homeless {} seen {}",
+                          x->place, x->key, x->core.paused(),
+                          x->core.homeless(), x->core.entries().seen());
+      for (auto& [key, y] : x->core.members().peers())
+        if (!y.dead)
+          text += fmt::format(" ({} {}{}{})", y.who.name,
+                              static_cast<int>(y.state),
+                              y.established ? " established" : "",
+                              y.synced ? " synced" : "");
+      for (auto& [id, owned] : x->view)
+        if (auto* y = x->core.entries().find(id))
+          text += fmt::format(" {}{}{}@{}.{}", to_string(id), owned ? "+" : "-",
+                              y->term, y->last.author, y->last.count);
+      text += " running:";
+      for (auto& [id, y] : x->running)
+        text += fmt::format(" {}{}", to_string(id), y.ending ? "(ending)" : "");
+    }
+    return text;
+  }
+  for (auto& id : sim.started)
+    if (std::ranges::none_of(sim.nodes(), [&](sim_node* x) {
+          return x->running.contains(id);
+        }))
+      return "lost " + to_string(id);
+  if (pause)
+    for (auto& id : sim.deleted)
+      if (keeps(id) && std::ranges::any_of(sim.nodes(), [&](sim_node* x) {
+            return x->running.contains(id);
+          }))
+        return to_string(id) + " has come back";
+  return {};
+}
+
+} // namespace
+
+TEST_CASE("random schedules with pause_minority", "[net_model]") {
+  auto runs = env_number("DIRECTOR_MODEL_RUNS", 1500);
+  auto first = env_number("DIRECTOR_MODEL_SEED", 1);
+  for (uint32_t seed = first; seed < first + runs; ++seed) {
+    auto wrong = random_schedule(seed, true);
+    INFO("DIRECTOR_MODEL_SEED=" << seed << " DIRECTOR_MODEL_RUNS=1");
+    REQUIRE(wrong == "");
+  }
+}
+
+TEST_CASE("random schedules with ignore", "[net_model]") {
+  auto runs = env_number("DIRECTOR_MODEL_RUNS", 1500);
+  auto first = env_number("DIRECTOR_MODEL_SEED", 1);
+  for (uint32_t seed = first; seed < first + runs; ++seed) {
+    auto wrong = random_schedule(seed, false);
+    INFO("DIRECTOR_MODEL_SEED=" << seed << " DIRECTOR_MODEL_RUNS=1");
+    REQUIRE(wrong == "");
+  }
+}

@@ -1,0 +1,235 @@
+// A cluster without processes, sockets and clocks.
+
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <deque>
+#include <director/net/internal/protocol.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace director::net::test {
+
+using namespace internal;
+
+class simulation;
+
+/// What goes wrong, and how often.
+struct weather {
+  /// Probability that a frame is lost.
+  double loss = 0.0;
+  caf::timespan min_delay = std::chrono::microseconds{100};
+  caf::timespan max_delay = std::chrono::milliseconds{5};
+};
+
+/// One process: a protocol with a make-believe table and directors.
+class sim_node final : public environment {
+public:
+  sim_node(simulation& world, size_t place, protocol_settings settings);
+
+  // -- environment
+  // --------------------------------------------------------------
+
+  void transmit(link_id to, frame what) override;
+  void connect(const address& to) override;
+  void changed(const entry& now, bool live) override;
+  void removed(const child_id& id) override;
+  std::optional<entry> take(uint64_t ticket, size_t index) override;
+  void refuse(uint64_t ticket, size_t index, claim_outcome why) override;
+  void claim_done(uint64_t ticket) override;
+  void received_everywhere(uint64_t count) override;
+  void depart(std::vector<child_id> ids, departure why) override;
+  void start(std::vector<child_id> ids) override;
+  bool can_start() const override;
+  void node_changed(const peer& x) override;
+  void turned_away(const std::string& text) override;
+  void complain(const std::string& text) override;
+  void took_over(size_t children, clock_type::duration time) override;
+  void conflict(const child_id& id) override;
+  void has_left() override;
+
+  // -- what directors do
+  // ----------------------------------------------------------
+
+  void claim(std::vector<child_id> ids, claim_mode mode, bool keep);
+
+  void restart(const child_id& id);
+
+  void erase(const child_id& id);
+
+  simulation& world;
+  size_t place;
+  node_key key;
+  protocol core;
+
+  struct child {
+    uint64_t incarnation = 0;
+    bool keep = true;
+    bool ending = false;
+  };
+
+  /// What really runs here.
+  std::map<child_id, child> running;
+
+  struct request {
+    std::vector<child_id> ids;
+    claim_mode mode;
+    bool keep;
+    size_t granted = 0;
+  };
+
+  std::map<uint64_t, request> requests;
+
+  struct outcome {
+    child_id id;
+    claim_outcome how;
+  };
+
+  std::vector<outcome> outcomes;
+
+  /// Starts and removals that are to be acknowledged, by number of the change.
+  std::multimap<uint64_t, std::pair<child_id, bool>> unacknowledged;
+
+  /// What a reader of this node's copy sees.
+  std::map<child_id, bool> view;
+
+  std::vector<std::string> complaints;
+  std::string refusal;
+  std::set<child_id> unknown_functions;
+  size_t conflicts = 0;
+  bool directors = true;
+  bool frozen = false;
+  bool left = false;
+  std::vector<std::function<void()>> held_up;
+};
+
+/// The network and the time.
+class simulation {
+public:
+  explicit simulation(uint32_t seed);
+
+  ~simulation();
+
+  // -- nodes
+  // --------------------------------------------------------------------
+
+  /// Starts a process at a place; the first few places are everybody's seeds.
+  sim_node& boot(size_t place);
+
+  void crash(size_t place);
+
+  void freeze(size_t place, bool on);
+
+  /// Returns the process at a place, `nullptr` if there is none.
+  sim_node* at(size_t place);
+
+  std::vector<sim_node*> nodes();
+
+  // -- network
+  // ------------------------------------------------------------------
+
+  /// Frames between these places vanish, in both directions.
+  void cut(size_t x, size_t y);
+
+  void heal();
+
+  bool connected(size_t x, size_t y) const;
+
+  // -- time
+  // ---------------------------------------------------------------------
+
+  time_point now() const {
+    return now_;
+  }
+
+  void after(caf::timespan delay, std::function<void()> what);
+
+  /// Runs for some time.
+  void run(caf::timespan time);
+
+  /// Runs until `done` or until the time is up. Returns whether it is done.
+  bool run_until(caf::timespan limit, const std::function<bool()>& done);
+
+  // -- checks
+  // -------------------------------------------------------------------
+
+  /// Prints what happens if the environment has DIRECTOR_MODEL_TRACE.
+  template <class... Ts>
+  void note(fmt::format_string<Ts...> pattern, Ts&&... xs) {
+    if (tracing_)
+      fmt::print("{:10.6f} {}\n",
+                 std::chrono::duration<double>(now_.time_since_epoch()).count()
+                   - 3600,
+                 fmt::format(pattern, std::forward<Ts>(xs)...));
+  }
+
+  /// Returns the IDs that run at more than one node.
+  std::vector<child_id> duplicates();
+
+  /// Tells whether all nodes that live have the same entries.
+  bool converged();
+
+  /// Runs once on each event; a text ends the simulation.
+  std::function<std::string()> invariant;
+  std::string violation;
+
+  size_t places = 3;
+  protocol_settings settings;
+  weather conditions;
+  std::mt19937 random;
+
+  /// Acknowledged starts of children that are to survive, and acknowledged
+  /// removals.
+  std::set<child_id> started;
+  std::set<child_id> deleted;
+
+private:
+  friend sim_node;
+
+  struct event {
+    time_point when;
+    uint64_t number;
+    std::function<void()> what;
+  };
+
+  struct later {
+    bool operator()(const event& x, const event& y) const {
+      return std::pair{x.when, x.number} > std::pair{y.when, y.number};
+    }
+  };
+
+  void deliver(sim_node& from, node_key to, frame what);
+
+  void schedule_ticks(node_key key);
+
+  void schedule_retry(sim_node& x);
+
+  /// Runs `fn` at the process with this key, if it still lives, once it is not
+  /// frozen.
+  void on_node(node_key key, const std::function<void(sim_node&)>& fn);
+
+  caf::timespan delay();
+
+  time_point now_;
+  bool tracing_;
+  uint64_t last_number_ = 0;
+  uint64_t last_key_ = 0;
+  uint64_t last_ticket_ = 0;
+  std::vector<event> events_;
+  std::map<node_key, std::unique_ptr<sim_node>> nodes_;
+  std::map<size_t, node_key> places_;
+  std::set<std::pair<size_t, size_t>> cuts_;
+  /// Frames of one sender to one receiver stay in order.
+  std::map<std::pair<node_key, node_key>, time_point> last_delivery_;
+  std::vector<std::unique_ptr<sim_node>> graveyard_;
+};
+
+} // namespace director::net::test
