@@ -26,8 +26,8 @@ sim_node::sim_node(simulation& sim, size_t where, protocol_settings settings)
   // nop
 }
 
-void sim_node::transmit(link_id to, frame what) {
-  world.deliver(*this, to, std::move(what));
+void sim_node::transmit(link_id to, uint64_t session, packet_ptr what) {
+  world.deliver(*this, to, session, std::move(what));
 }
 
 void sim_node::connect(const address& to) {
@@ -335,7 +335,8 @@ caf::timespan simulation::delay() {
   return caf::timespan{pick(random)};
 }
 
-void simulation::deliver(sim_node& from, node_key to, frame what) {
+void simulation::deliver(sim_node& from, node_key to, uint64_t session,
+                         packet_ptr what) {
   if (!nodes_.contains(to)) {
     // As TCP does, once the machine of the dead process can be reached.
     for (auto& gone : graveyard_)
@@ -353,14 +354,14 @@ void simulation::deliver(sim_node& from, node_key to, frame what) {
   auto when = now_ + delay();
   auto& last = last_delivery_[{from.key, to}];
   when = last = std::max(when, last);
-  after(when - now_, [this, source = from.key, place = from.place, to,
+  after(when - now_, [this, source = from.key, place = from.place, to, session,
                       what = std::move(what)] {
     auto i = nodes_.find(to);
     if (i == nodes_.end() || !connected(place, i->second->place))
       return;
-    on_node(to, [this, source, what](sim_node& self) {
+    on_node(to, [this, source, session, what](sim_node& self) {
       if (!self.left)
-        self.core.receive(source, what, now_);
+        self.core.receive(source, session, *what, now_);
       schedule_retry(self);
     });
   });

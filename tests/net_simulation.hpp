@@ -38,7 +38,7 @@ public:
   // -- environment
   // --------------------------------------------------------------
 
-  void transmit(link_id to, frame what) override;
+  void transmit(link_id to, uint64_t session, packet_ptr what) override;
   void connect(const address& to) override;
   void changed(const entry& now, bool live) override;
   void removed(const child_id& id) override;
@@ -206,7 +206,7 @@ private:
     }
   };
 
-  void deliver(sim_node& from, node_key to, frame what);
+  void deliver(sim_node& from, node_key to, uint64_t session, packet_ptr what);
 
   void schedule_ticks(node_key key);
 

@@ -20,10 +20,11 @@ caf::error closed_error() {
 } // namespace
 
 shared_table::shared_table(caf::actor_system& system, std::string name,
-                           table_options options)
+                           table_options options, replica_hooks* hooks)
   : system_(system),
     name_(std::move(name)),
-    options_(std::move(options)) {
+    options_(std::move(options)),
+    hooks_(hooks) {
   // nop
 }
 
@@ -42,13 +43,29 @@ table_actor shared_table::handle() const {
 
 std::optional<child_record> shared_table::find(const child_id& id) const {
   std::optional<child_record> result;
-  store_.read(id, [&](const shared_record& x) { result = x.value; });
+  remote_actor where;
+  store_.read(id, [&](const shared_record& x) {
+    result = x.value;
+    where = x.where;
+  });
+  if (result)
+    complete(*result, where);
   return result;
 }
 
 void shared_table::visit(
   const std::function<void(const child_record&)>& fn) const {
-  store_.visit([&](const shared_record& x) { fn(x.value); });
+  std::vector<std::pair<child_record, remote_actor>> remote;
+  store_.visit([&](const shared_record& x) {
+    if (x.where.id != 0 && !x.value.handle)
+      remote.emplace_back(x.value, x.where);
+    else
+      fn(x.value);
+  });
+  for (auto& [record, where] : remote) {
+    complete(record, where);
+    fn(record);
+  }
 }
 
 child_counts shared_table::count_children() const {
@@ -58,11 +75,16 @@ child_counts shared_table::count_children() const {
 caf::expected<caf::actor> shared_table::get_actor(const child_id& id) const {
   caf::actor handle;
   auto status = child_status::undefined;
+  auto elsewhere = false;
   auto found = store_.read(id, [&](const shared_record& x) {
     status = x.value.status;
-    if (status == child_status::running)
+    if (status == child_status::running) {
       handle = x.value.handle;
+      elsewhere = x.where.id != 0 && !handle;
+    }
   });
+  if (elsewhere)
+    return director::table::get_actor(id);
   if (!found)
     return caf::make_error(errc::not_found);
   switch (status) {
@@ -240,6 +262,8 @@ void shared_table::release_row(store_type::entry& entry, bool wanted,
     garbage = overwrite(record, next);
     if (!wanted)
       return;
+    if (hooks_ != nullptr)
+      return hooks_->wanted(record.id);
     std::lock_guard guard{homeless_mutex_};
     homeless_.emplace(record.id, nullptr);
     homeless_count_ = homeless_.size();
@@ -289,6 +313,7 @@ bool shared_table::claim_one(seat& who, claim_item& item, leftovers& garbage) {
       note(record, item.record);
       x.orphan = 0;
       x.wanted = false;
+      x.where = {};
       x.place = place;
       item.row = entry.row();
       garbage.records.push_back(overwrite(record, item.record));

@@ -4,6 +4,7 @@
 
 #include "director/ets/detail/events.hpp"
 #include "director/ets/internal/counters.hpp"
+#include "director/ets/internal/replica.hpp"
 #include "director/ets/internal/store.hpp"
 #include "director/ets/table.hpp"
 
@@ -29,6 +30,8 @@ struct shared_record {
   uint64_t orphan = 0;
   /// Whether an orphan is to be started by another director.
   bool wanted = false;
+  /// The actor of a child that another node runs.
+  remote_actor where = {};
 };
 
 struct id_of {
@@ -56,8 +59,10 @@ using feed_item = std::variant<change, subscription, unsubscription>;
 /// homeless children.
 class shared_table final : public table {
 public:
+  /// @param hooks `nullptr` unless the table is one of several copies; must
+  ///              outlive it.
   shared_table(caf::actor_system& system, std::string name,
-               table_options options);
+               table_options options, replica_hooks* hooks = nullptr);
 
   /// Introduces the actor behind the table. Comes before anything else.
   void keeper(const caf::actor& x) {
@@ -140,6 +145,28 @@ public:
     subscribers_.fetch_sub(1, std::memory_order_relaxed);
   }
 
+  // -- for tables that are one of several copies
+  // --------------------------------
+
+  /// Takes over what another node says about a child.
+  void apply(child_record now, const remote_actor& where);
+
+  /// Removes what another node has removed.
+  void remove(const child_id& id);
+
+  /// Claims one record. Returns false if that is not possible just now.
+  bool try_claim(table_client& client, claim_item& item);
+
+  /// Returns the number of directors that use the table.
+  size_t directors() const;
+
+  /// Has children started by those directors that have the fewest. Returns
+  /// false if there is none.
+  bool offer(std::vector<child_id> ids);
+
+  /// Has children ended by their directors.
+  void hand_over(const hand_over_request& what);
+
 private:
   using store_type = store<shared_record, id_of, std::hash<child_id>>;
 
@@ -196,8 +223,23 @@ private:
 
   std::optional<child_id> id_at(row_index row);
 
-  /// Keeps counts and subscribers up to date; comes before the change.
+  /// Returns the director of this node that owns a record, if any.
+  seat_ptr seat_of(const child_id& id) const;
+
+  /// Takes a record off the list of its owner.
+  void withdraw(const child_id& id);
+
+  /// Fills in the handle of a child of another node.
+  void complete(child_record& x, const remote_actor& where) const;
+
+  /// Keeps counts, subscribers and other copies up to date; comes before the
+  /// change.
   void note(const child_record& from, const child_record& to);
+
+  /// As `note`, but for other copies.
+  void count_change(const child_record& from, const child_record& to);
+
+  void count_removal(const child_record& x);
 
   void note_insert(const child_record& x);
 
@@ -216,8 +258,10 @@ private:
   caf::actor_system& system_;
   std::string name_;
   table_options options_;
+  replica_hooks* hooks_;
   caf::actor_addr keeper_;
-  store_type store_;
+  // Reading may complete a handle.
+  mutable store_type store_;
   counters counters_;
   std::atomic<bool> closed_ = false;
 

@@ -10,6 +10,13 @@ namespace director::ets::internal {
 // -- changes -------------------------------------------------------
 
 void shared_table::note(const child_record& from, const child_record& to) {
+  count_change(from, to);
+  if (hooks_ != nullptr)
+    hooks_->changed(from, to);
+}
+
+void shared_table::count_change(const child_record& from,
+                                const child_record& to) {
   counters_.changed(from, to);
   if (watched())
     each_change(from, to, [this](change x) { emit(std::move(x)); });
@@ -22,6 +29,12 @@ void shared_table::note_insert(const child_record& x) {
 }
 
 void shared_table::note_remove(const child_record& x) {
+  count_removal(x);
+  if (hooks_ != nullptr)
+    hooks_->removed(x);
+}
+
+void shared_table::count_removal(const child_record& x) {
   counters_.removed(x);
   if (!watched())
     return;

@@ -92,7 +92,8 @@ void membership::connected(const address& to, link_id link, time_point now) {
   greeting.self = settings_.self;
   greeting.session = session;
   greeting.seen = listener_.seen();
-  listener_.transmit(link, {session, std::move(greeting)});
+  listener_.transmit(link, session,
+                     std::make_shared<const packet>(std::move(greeting)));
 }
 
 void membership::unreachable(const address& to, bool refused, time_point now) {
@@ -155,7 +156,8 @@ void membership::send_hello(peer& to, time_point now) {
   greeting.ack = to.their_session;
   greeting.established = to.established;
   greeting.seen = listener_.seen();
-  listener_.transmit(to.link, {to.my_session, std::move(greeting)});
+  listener_.transmit(to.link, to.my_session,
+                     std::make_shared<const packet>(std::move(greeting)));
 }
 
 void membership::close_session(peer& x) {
@@ -174,7 +176,7 @@ void membership::handle(link_id from, const hello& x, time_point now) {
   }
   if (auto text = objection(x); !text.empty()) {
     listener_.complain("refused: " + text);
-    listener_.transmit(from, {0, refusal{text}});
+    listener_.transmit(from, 0, std::make_shared<const packet>(refusal{text}));
     return;
   }
   // Who listens where another process did has taken its place.
@@ -257,12 +259,15 @@ void membership::synced(peer& from, time_point now) {
 
 void membership::send(const peer& to, packet what) {
   if (to.established)
-    listener_.transmit(to.link, {to.my_session, std::move(what)});
+    listener_.transmit(to.link, to.my_session,
+                       std::make_shared<const packet>(std::move(what)));
 }
 
-void membership::broadcast(const packet& what) {
+void membership::broadcast(packet what) {
+  auto shared = std::make_shared<const packet>(std::move(what));
   for (auto& [key, x] : peers_)
-    send(x, what);
+    if (x.established)
+      listener_.transmit(x.link, x.my_session, shared);
 }
 
 // -- watching others ----------------------------------------------------------

@@ -101,7 +101,9 @@ class member_listener {
 public:
   virtual ~member_listener();
 
-  virtual void transmit(link_id to, frame what) = 0;
+  /// @param session of this node, by which the receiver knows whether the
+  ///                packet is for it.
+  virtual void transmit(link_id to, uint64_t session, packet_ptr what) = 0;
 
   virtual void connect(const address& to) = 0;
 
@@ -201,7 +203,7 @@ public:
   void send(const peer& to, packet what);
 
   /// Sends to all nodes with which there is a session.
-  void broadcast(const packet& what);
+  void broadcast(packet what);
 
   std::vector<contact> live_contacts() const;
 

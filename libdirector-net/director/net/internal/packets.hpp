@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -137,11 +138,7 @@ using packet = std::variant<hello, refusal, copy, copy_request, steps, receipt,
                             ballot, vote, ballot_end, heartbeat, offer, decline,
                             move_request, rebalance_request, bye>;
 
-/// A packet on its way.
-struct frame {
-  /// Session of the sender.
-  uint64_t session = 0;
-  packet what;
-};
+/// Shared, because most go to several nodes.
+using packet_ptr = std::shared_ptr<const packet>;
 
 } // namespace director::net::internal

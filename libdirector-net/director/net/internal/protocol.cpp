@@ -47,16 +47,17 @@ void protocol::link_lost(link_id link, time_point now) {
   flush();
 }
 
-void protocol::receive(link_id from, frame what, time_point now) {
+void protocol::receive(link_id from, uint64_t session, packet what,
+                       time_point now) {
   now_ = now;
   if (left_)
     return;
-  if (auto* x = std::get_if<hello>(&what.what)) {
+  if (auto* x = std::get_if<hello>(&what)) {
     members_.handle(from, *x, now);
-  } else if (auto* y = std::get_if<refusal>(&what.what)) {
+  } else if (auto* y = std::get_if<refusal>(&what)) {
     members_.handle(*y);
-  } else if (auto* sender = members_.sender_of(from, what.session, now)) {
-    std::visit([this, sender](auto& z) { handle(*sender, z); }, what.what);
+  } else if (auto* sender = members_.sender_of(from, session, now)) {
+    std::visit([this, sender](auto& z) { handle(*sender, z); }, what);
   }
   flush();
 }
@@ -88,8 +89,8 @@ void protocol::tick(time_point now) {
 
 // -- news of the membership ---------------------------------------------------
 
-void protocol::transmit(link_id to, frame what) {
-  env_.transmit(to, std::move(what));
+void protocol::transmit(link_id to, uint64_t session, packet_ptr what) {
+  env_.transmit(to, session, std::move(what));
 }
 
 void protocol::connect(const address& to) {
@@ -198,13 +199,12 @@ void protocol::handle(peer& from, copy& x) {
   // Who lives must be known before it is known who runs what.
   for (auto& who : x.members)
     members_.learn(who, now_);
-  auto lost = std::vector<child_id>{};
   ledger_.merge(x, [&](const entry& mine) {
     auto y = mine;
     if (mine.keep) {
       // Somebody has taken it over and removed it.
       if (mine.director != 0)
-        lost.push_back(mine.id);
+        lose(mine.id);
       if (ledger_.erase(y)) {
         account(&mine, nullptr);
         publish(y, true);
@@ -216,10 +216,6 @@ void protocol::handle(peer& from, copy& x) {
       publish(y, false);
     }
   });
-  for (auto& id : lost)
-    env_.conflict(id);
-  if (!lost.empty())
-    env_.depart(std::move(lost), departure::lost);
   if (x.about == 0)
     members_.synced(from, now_);
   members_.send(from, receipt{ledger_.seen(from.who.key)});
@@ -328,15 +324,18 @@ void protocol::entry_changed(const entry* before, const entry* now) {
   auto& id = now != nullptr ? now->id : before->id;
   if (before != nullptr && before->last.author == self) {
     departing_.erase(id);
-    if (before->director != 0) {
-      env_.conflict(id);
-      env_.depart({id}, departure::lost);
-    }
+    if (before->director != 0)
+      lose(id);
   }
   if (now != nullptr && visible(*now))
     env_.changed(*now, members_.live(now->last.author));
   else
     env_.removed(id);
+}
+
+void protocol::lose(const child_id& id) {
+  env_.conflict(id);
+  env_.depart({id}, departure::lost);
 }
 
 bool protocol::is_homeless(const entry& x) const {
@@ -393,7 +392,7 @@ void protocol::flush() {
   steps news;
   news.first = outbox_.front().now.last.count;
   news.list = std::exchange(outbox_, {});
-  members_.broadcast(news);
+  members_.broadcast(std::move(news));
   check_received();
 }
 

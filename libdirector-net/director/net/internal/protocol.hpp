@@ -47,7 +47,7 @@ public:
   // -- other nodes
   // --------------------------------------------------------------
 
-  virtual void transmit(link_id to, frame what) = 0;
+  virtual void transmit(link_id to, uint64_t session, packet_ptr what) = 0;
 
   virtual void connect(const address& to) = 0;
 
@@ -61,7 +61,8 @@ public:
   virtual void removed(const child_id& id) = 0;
 
   /// A claim has been granted. Returns what this node says about the child
-  /// (term and change are filled in later), nothing if it cannot take it.
+  /// (term and change are filled in later), nothing if it cannot take it just
+  /// now.
   virtual std::optional<entry> take(uint64_t ticket, size_t index) = 0;
 
   virtual void refuse(uint64_t ticket, size_t index, claim_outcome why) = 0;
@@ -127,7 +128,8 @@ public:
 
   void link_lost(link_id link, time_point now);
 
-  void receive(link_id from, frame what, time_point now);
+  /// @param session of the sender
+  void receive(link_id from, uint64_t session, packet what, time_point now);
 
   /// To be called once per heartbeat interval.
   void tick(time_point now);
@@ -202,7 +204,7 @@ private:
   // -- member_listener
   // ----------------------------------------------------------
 
-  void transmit(link_id to, frame what) override;
+  void transmit(link_id to, uint64_t session, packet_ptr what) override;
 
   void connect(const address& to) override;
 
@@ -267,6 +269,9 @@ private:
   void account(const entry* before, const entry* now);
 
   bool is_homeless(const entry& x) const;
+
+  /// Another node has the child by right.
+  void lose(const child_id& id);
 
   void send_copy(peer& to, node_key about, bool complete);
 

@@ -147,7 +147,7 @@ void protocol::close_ballot(uint64_t number, open_ballot x) {
       publish(*taken, false);
       finish(y, claim_outcome::granted);
     } else {
-      finish(y, claim_outcome::refused);
+      y.busy = true;
     }
   }
   release(members_.self(), number);

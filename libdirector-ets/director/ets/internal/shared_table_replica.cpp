@@ -1,0 +1,155 @@
+// What happens to a table that is one of several copies.
+
+#include "director/ets/internal/shared_table_impl.hpp"
+
+#include <caf/actor_cast.hpp>
+
+#include <algorithm>
+
+namespace director::ets::internal {
+
+replica_hooks::~replica_hooks() {
+  // nop
+}
+
+// -- reads --------------------------------------------------------------------
+
+void shared_table::complete(child_record& x, const remote_actor& where) const {
+  if (where.id == 0 || x.handle || hooks_ == nullptr)
+    return;
+  x.handle = hooks_->resolve(where);
+  if (!x.handle)
+    return;
+  // The next reader finds it in place.
+  child_record garbage;
+  store_.update(x.id, [&](store_type::entry& entry) {
+    store_.change(entry.row(), [&](shared_record& y) {
+      if (y.where != where || y.value.handle)
+        return;
+      y.value.handle = x.handle;
+    });
+  });
+}
+
+// -- writes of other nodes ----------------------------------------------------
+
+shared_table::seat_ptr shared_table::seat_of(const child_id& id) const {
+  caf::actor_addr owner;
+  store_.read(id, [&](const shared_record& x) {
+    if (x.where.node == 0)
+      owner = x.value.owner;
+  });
+  if (!owner)
+    return nullptr;
+  for (auto& who : all_seats())
+    if (who->address == owner)
+      return who;
+  return nullptr;
+}
+
+void shared_table::withdraw(const child_id& id) {
+  auto who = seat_of(id);
+  if (!who)
+    return;
+  std::lock_guard guard{who->mutex};
+  row_index row = 0;
+  store_.update(id, [&](store_type::entry& entry) { row = entry.row(); });
+  disown(*who, row);
+}
+
+void shared_table::apply(child_record now, const remote_actor& where) {
+  withdraw(now.id);
+  if (watched() && hooks_ != nullptr && where.id != 0)
+    now.handle = hooks_->resolve(where);
+  child_record garbage;
+  store_.update(now.id, [&](store_type::entry& entry) {
+    if (entry.row() == 0) {
+      note_insert(now);
+      shared_record fresh;
+      fresh.value = now;
+      fresh.where = where;
+      entry.insert(std::move(fresh));
+      return;
+    }
+    store_.change(entry.row(), [&](shared_record& x) {
+      if (!now.handle && where.id != 0 && x.where == where)
+        now.handle = x.value.handle;
+      count_change(x.value, now);
+      x.where = where;
+      x.orphan = 0;
+      x.wanted = false;
+      garbage = overwrite(x.value, now);
+    });
+  });
+}
+
+void shared_table::remove(const child_id& id) {
+  withdraw(id);
+  child_record garbage;
+  store_.update(id, [&](store_type::entry& entry) {
+    if (entry.row() == 0)
+      return;
+    garbage = entry.remove().value;
+    count_removal(garbage);
+  });
+}
+
+// -- on behalf of other nodes -------------------------------------------------
+
+bool shared_table::try_claim(table_client& client, claim_item& item) {
+  auto who = find_seat(client);
+  if (!who)
+    return false;
+  leftovers garbage;
+  std::lock_guard guard{who->mutex};
+  return who->client != nullptr && claim_one(*who, item, garbage);
+}
+
+size_t shared_table::directors() const {
+  std::lock_guard guard{seats_mutex_};
+  return seats_.size();
+}
+
+bool shared_table::offer(std::vector<child_id> ids) {
+  struct load {
+    seat_ptr who;
+    size_t children;
+    std::vector<child_id> offer;
+  };
+  std::vector<load> loads;
+  for (auto& who : all_seats()) {
+    std::lock_guard guard{who->mutex};
+    if (who->client != nullptr)
+      loads.push_back({who, who->rows.size(), {}});
+  }
+  if (loads.empty())
+    return false;
+  for (auto& id : ids) {
+    auto least = std::ranges::min_element(loads, {}, &load::children);
+    ++least->children;
+    least->offer.push_back(std::move(id));
+  }
+  for (auto& x : loads) {
+    std::lock_guard guard{x.who->mutex};
+    if (x.who->client != nullptr && !x.offer.empty())
+      x.who->client->take_over(std::move(x.offer));
+  }
+  return true;
+}
+
+void shared_table::hand_over(const hand_over_request& what) {
+  std::unordered_map<seat_ptr, std::vector<child_id>> owners;
+  for (auto& id : what.ids)
+    if (auto who = seat_of(id))
+      owners[who].push_back(id);
+  for (auto& [who, ids] : owners) {
+    std::lock_guard guard{who->mutex};
+    if (who->client == nullptr)
+      continue;
+    auto part = what;
+    part.ids = std::move(ids);
+    who->client->hand_over(std::move(part));
+  }
+}
+
+} // namespace director::ets::internal
