@@ -1,0 +1,456 @@
+#include "director/net/internal/codec.hpp"
+
+#include "director/child_spec.hpp"
+
+#include <caf/sec.hpp>
+
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace director::net::internal {
+
+namespace {
+
+template <class T>
+concept with_inspect = std::same_as<T, contact> || std::same_as<T, address>;
+
+// -- writing ------------------------------------------------------------------
+
+/// Specs are written once per packet, however many entries share them.
+class writer {
+public:
+  explicit writer(caf::binary_serializer& sink) : sink_(sink) {
+    // nop
+  }
+
+  bool operator()(const hello& x) {
+    return all(x.version, x.cluster, x.table, x.self, x.session, x.ack,
+               x.established, x.seen);
+  }
+
+  bool operator()(const refusal& x) {
+    return all(x.text);
+  }
+
+  bool operator()(const copy& x) {
+    specs_of(x.entries, [](const entry& y) -> auto& { return y; });
+    return all(x.about, x.clock, x.seen, x.members, x.complete) && write_specs()
+           && all(x.entries);
+  }
+
+  bool operator()(const copy_request& x) {
+    return all(x.about);
+  }
+
+  bool operator()(const steps& x) {
+    specs_of(x.list, [](const step& y) -> auto& { return y.now; });
+    return all(x.first) && write_specs() && all(x.list);
+  }
+
+  bool operator()(const receipt& x) {
+    return all(x.count);
+  }
+
+  bool operator()(const ballot& x) {
+    return all(x.number, x.seen, x.items);
+  }
+
+  bool operator()(const vote& x) {
+    return all(x.number, x.busy);
+  }
+
+  bool operator()(const ballot_end& x) {
+    return all(x.number);
+  }
+
+  bool operator()(const heartbeat& x) {
+    return all(x.stamp, x.echo, x.seen, x.oldest_ballot, x.open, x.leaving,
+               x.members);
+  }
+
+  bool operator()(const offer& x) {
+    return all(x.ids);
+  }
+
+  bool operator()(const decline& x) {
+    return all(x.ids);
+  }
+
+  bool operator()(const move_request& x) {
+    return all(x.ids);
+  }
+
+  bool operator()(const rebalance_request&) {
+    return true;
+  }
+
+  bool operator()(const bye&) {
+    return true;
+  }
+
+private:
+  template <class Range, class F>
+  void specs_of(const Range& xs, F entry_of) {
+    for (auto& x : xs) {
+      auto& body = entry_of(x).body;
+      if (!body)
+        continue;
+      for (auto& spec : {body->spec, body->own})
+        if (spec && numbers_.try_emplace(spec.get(), specs_.size() + 1).second)
+          specs_.push_back(spec.get());
+    }
+  }
+
+  bool write_specs() {
+    if (!all(static_cast<uint32_t>(specs_.size())))
+      return false;
+    for (auto* spec : specs_)
+      if (!sink_.apply(*spec))
+        return false;
+    return true;
+  }
+
+  uint32_t number_of(const child_spec_ptr& x) {
+    return x ? static_cast<uint32_t>(numbers_.at(x.get())) : 0;
+  }
+
+  template <class... Ts>
+  bool all(const Ts&... xs) {
+    return (one(xs) && ...);
+  }
+
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  bool one(const T& x) {
+    return sink_.value(x);
+  }
+
+  bool one(const std::string& x) {
+    return sink_.apply(x);
+  }
+
+  bool one(const child_id& x) {
+    if (auto* number = x.integer())
+      return all(uint8_t{1}, *number);
+    if (auto* text = x.string())
+      return all(uint8_t{2}, *text);
+    return all(uint8_t{0});
+  }
+
+  template <with_inspect T>
+  bool one(const T& x) {
+    return sink_.apply(x);
+  }
+
+  bool one(const change_id& x) {
+    return all(x.author, x.count);
+  }
+
+  bool one(const ballot_item& x) {
+    return all(x.id, x.base);
+  }
+
+  bool one(const entry_body& x) {
+    auto flags = static_cast<uint8_t>((x.args.empty() ? 0 : 1)
+                                      | (x.extra.empty() ? 0 : 2)
+                                      | (x.foreign ? 4 : 0));
+    return all(flags, number_of(x.spec), number_of(x.own))
+           && (x.args.empty() || sink_.apply(x.args))
+           && (x.extra.empty() || sink_.apply(x.extra))
+           && (!x.foreign || sink_.apply(x.foreign));
+  }
+
+  bool one(const entry& x) {
+    auto flags = static_cast<uint8_t>((x.wanted ? 1 : 0) | (x.keep ? 2 : 0)
+                                      | (x.body ? 4 : 0));
+    return all(x.id, x.term, x.last, x.born, x.director, x.actor, x.incarnation,
+               x.restart_count, static_cast<uint8_t>(x.status), flags)
+           && (!x.body || one(*x.body));
+  }
+
+  bool one(const step& x) {
+    return all(x.now, x.erased);
+  }
+
+  bool one(const horizon& x) {
+    if (!all(static_cast<uint32_t>(x.size())))
+      return false;
+    for (auto& [author, count] : x)
+      if (!all(author, count))
+        return false;
+    return true;
+  }
+
+  template <class T>
+  bool one(const std::vector<T>& xs) {
+    if (!all(static_cast<uint32_t>(xs.size())))
+      return false;
+    for (auto& x : xs)
+      if (!one(x))
+        return false;
+    return true;
+  }
+
+  caf::binary_serializer& sink_;
+  std::unordered_map<const child_spec*, size_t> numbers_;
+  std::vector<const child_spec*> specs_;
+};
+
+// -- reading ------------------------------------------------------------------
+
+class reader {
+public:
+  explicit reader(caf::binary_deserializer& source) : source_(source) {
+    // nop
+  }
+
+  bool operator()(hello& x) {
+    return all(x.version, x.cluster, x.table, x.self, x.session, x.ack,
+               x.established, x.seen);
+  }
+
+  bool operator()(refusal& x) {
+    return all(x.text);
+  }
+
+  bool operator()(copy& x) {
+    return all(x.about, x.clock, x.seen, x.members, x.complete) && read_specs()
+           && all(x.entries) && complete(x.entries);
+  }
+
+  bool operator()(copy_request& x) {
+    return all(x.about);
+  }
+
+  bool operator()(steps& x) {
+    return all(x.first) && read_specs() && all(x.list);
+  }
+
+  bool operator()(receipt& x) {
+    return all(x.count);
+  }
+
+  bool operator()(ballot& x) {
+    return all(x.number, x.seen, x.items);
+  }
+
+  bool operator()(vote& x) {
+    return all(x.number, x.busy);
+  }
+
+  bool operator()(ballot_end& x) {
+    return all(x.number);
+  }
+
+  bool operator()(heartbeat& x) {
+    return all(x.stamp, x.echo, x.seen, x.oldest_ballot, x.open, x.leaving,
+               x.members);
+  }
+
+  bool operator()(offer& x) {
+    return all(x.ids);
+  }
+
+  bool operator()(decline& x) {
+    return all(x.ids);
+  }
+
+  bool operator()(move_request& x) {
+    return all(x.ids);
+  }
+
+  bool operator()(rebalance_request&) {
+    return true;
+  }
+
+  bool operator()(bye&) {
+    return true;
+  }
+
+private:
+  static bool complete(const std::vector<entry>& xs) {
+    for (auto& x : xs)
+      if (!x.body)
+        return false;
+    return true;
+  }
+
+  /// Reads a number of elements, each of which takes a byte at least.
+  bool size(uint32_t& x) {
+    return all(x) && x <= source_.remaining();
+  }
+
+  bool read_specs() {
+    uint32_t count = 0;
+    if (!size(count))
+      return false;
+    for (uint32_t i = 0; i < count; ++i) {
+      child_spec spec;
+      if (!source_.apply(spec))
+        return false;
+      // Everything that reads records relies on complete specs.
+      specs_.push_back(
+        std::make_shared<const child_spec>(with_defaults(std::move(spec))));
+    }
+    return true;
+  }
+
+  bool one(child_spec_ptr& x) {
+    uint32_t number = 0;
+    if (!all(number) || number > specs_.size())
+      return false;
+    if (number > 0)
+      x = specs_[number - 1];
+    return true;
+  }
+
+  template <class... Ts>
+  bool all(Ts&... xs) {
+    return (one(xs) && ...);
+  }
+
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  bool one(T& x) {
+    return source_.value(x);
+  }
+
+  bool one(std::string& x) {
+    return source_.apply(x);
+  }
+
+  bool one(child_id& x) {
+    uint8_t kind = 0;
+    if (!all(kind))
+      return false;
+    if (kind == 1) {
+      int64_t number = 0;
+      if (!all(number))
+        return false;
+      x = child_id{number};
+      return true;
+    }
+    std::string text;
+    if (kind != 2 || !all(text))
+      return false;
+    x = child_id{std::move(text)};
+    return !x.empty();
+  }
+
+  template <with_inspect T>
+  bool one(T& x) {
+    return source_.apply(x);
+  }
+
+  bool one(change_id& x) {
+    return all(x.author, x.count);
+  }
+
+  bool one(ballot_item& x) {
+    return all(x.id, x.base);
+  }
+
+  bool one(entry_body_ptr& x) {
+    entry_body y;
+    uint8_t flags = 0;
+    if (!all(flags, y.spec, y.own) || !y.spec
+        || ((flags & 1) != 0 && !source_.apply(y.args))
+        || ((flags & 2) != 0 && !source_.apply(y.extra))
+        || ((flags & 4) != 0 && !source_.apply(y.foreign)))
+      return false;
+    x = std::make_shared<const entry_body>(std::move(y));
+    return true;
+  }
+
+  bool one(entry& x) {
+    uint8_t status = 0;
+    uint8_t flags = 0;
+    if (!all(x.id, x.term, x.last, x.born, x.director, x.actor, x.incarnation,
+             x.restart_count, status, flags)
+        || status > static_cast<uint8_t>(child_status::unresponsive)
+        || x.last.author == 0)
+      return false;
+    x.status = static_cast<child_status>(status);
+    x.wanted = (flags & 1) != 0;
+    x.keep = (flags & 2) != 0;
+    return (flags & 4) == 0 || one(x.body);
+  }
+
+  bool one(step& x) {
+    return all(x.now, x.erased);
+  }
+
+  bool one(horizon& x) {
+    uint32_t count = 0;
+    if (!size(count))
+      return false;
+    for (uint32_t i = 0; i < count; ++i) {
+      node_key author = 0;
+      uint64_t seen = 0;
+      if (!all(author, seen))
+        return false;
+      x[author] = seen;
+    }
+    return true;
+  }
+
+  template <class T>
+  bool one(std::vector<T>& xs) {
+    uint32_t count = 0;
+    if (!size(count))
+      return false;
+    for (uint32_t i = 0; i < count; ++i) {
+      xs.emplace_back();
+      if (!one(xs.back()))
+        return false;
+    }
+    return true;
+  }
+
+  caf::binary_deserializer& source_;
+  std::vector<child_spec_ptr> specs_;
+};
+
+template <size_t I = 0>
+bool emplace(packet& what, size_t index) {
+  if constexpr (I < std::variant_size_v<packet>) {
+    if (index != I)
+      return emplace<I + 1>(what, index);
+    what.emplace<I>();
+    return true;
+  } else {
+    return false;
+  }
+}
+
+} // namespace
+
+caf::error encode_packet(caf::actor_system& sys, const packet& what,
+                         std::string& out) {
+  caf::byte_buffer bytes;
+  auto err = with_encoder(sys, bytes, [&](caf::binary_serializer& sink) {
+    return sink.value(static_cast<uint8_t>(what.index()))
+           && std::visit(writer{sink}, what);
+  });
+  if (!err)
+    out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return err;
+}
+
+caf::error decode_packet(caf::actor_system& sys, const remote_handles& handles,
+                         std::string_view bytes, packet& what) {
+  auto view = std::span{reinterpret_cast<const std::byte*>(bytes.data()),
+                        bytes.size()};
+  return with_decoder(sys, handles, view,
+                      [&](caf::binary_deserializer& source) {
+                        uint8_t index = 0;
+                        return source.value(index) && emplace(what, index)
+                               && std::visit(reader{source}, what);
+                      });
+}
+
+} // namespace director::net::internal
