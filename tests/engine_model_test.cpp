@@ -476,6 +476,10 @@ private:
       throw violation{"a list table knows no failover"};
     }
 
+    void hand_over(hand_over_request) override {
+      throw violation{"a list table moves no children"};
+    }
+
     void failed(caf::error) override {
       // nop
     }
