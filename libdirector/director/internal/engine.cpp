@@ -397,7 +397,8 @@ void engine::fire(uint32_t index) {
       begin_stop(index, goal::fail_start);
       break;
     case phase::delayed:
-      relaunch(index);
+      if (!ending_)
+        relaunch(index);
       break;
     case phase::stopping:
       tell(report_kind::shutdown_error, severity::warning, &x, {},
