@@ -26,6 +26,23 @@ struct violation : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Knows the rows of all records.
+class open_table final : public director::test::wrapped_table {
+public:
+  using wrapped_table::wrapped_table;
+
+  write_result claim(table_client& client,
+                     std::vector<claim_item>& items) override {
+    auto result = wrapped_table::claim(client, items);
+    for (auto& item : items)
+      if (!item.err)
+        rows[item.record.id] = item.row;
+    return result;
+  }
+
+  std::map<child_id, row_id> rows;
+};
+
 /// One director with random clients, children and table.
 class schedule {
 public:
@@ -35,7 +52,8 @@ public:
       return start(x);
     };
     inner_ = std::make_shared<list_table>();
-    table_ptr tab = inner_;
+    open_ = std::make_shared<open_table>(inner_);
+    table_ptr tab = open_;
     if (pick(3) == 0) {
       slow_ = std::make_shared<director::test::slow_table>(tab);
       tab = slow_;
@@ -204,7 +222,10 @@ private:
 
   std::string step() {
     auto& eng = *engine_;
-    switch (pick(25)) {
+    switch (pick(26)) {
+      case 25:
+        hand_over();
+        return "hand_over";
       case 24:
         bequeath();
         return "take_over";
@@ -325,7 +346,10 @@ private:
     items[0].record.id = name;
     items[0].record.spec
       = std::make_shared<const child_spec>(with_defaults(std::move(spec)));
-    inner_->claim(testator_, items);
+    open_->claim(testator_, items);
+    if (auto x = inner_->find(name);
+        x && x->owner == testator_.address() && items[0].err)
+      give(*x, {});
     if (auto& x = items[0].record; !items[0].err) {
       x.incarnation = incarnations_[name] + 1;
       x.restart_count = x.incarnation - 1;
@@ -337,6 +361,38 @@ private:
     }
     // Whether or not there is something to take over.
     engine_->take_over({name, id()});
+  }
+
+  void give(child_record x, const caf::actor_addr& owner) {
+    release(x);
+    x.owner = owner;
+    put_item item{open_->rows.at(x.id), &x};
+    if (owner)
+      inner_->put(world_, {&item, 1});
+    else
+      inner_->put(testator_, {&item, 1});
+  }
+
+  /// The table has children moved elsewhere, or has already done so.
+  void hand_over() {
+    hand_over_request what{{id(), id()}, errc::lost_to_peer};
+    // A table that gives records away must forget writes that are pending.
+    what.release = pick(2) == 0 || (slow_ && slow_->busy());
+    if (pick(3) == 0)
+      what.limit = caf::timespan{0};
+    for (auto& name : what.ids) {
+      handed_over_.insert(name);
+      auto x = inner_->find(name);
+      if (what.release || !x || x->owner != world_.address())
+        continue;
+      // Whoever has it now knows the latest incarnation.
+      x->incarnation = std::max(x->incarnation, incarnations_[name]);
+      x->restart_count = std::max(x->incarnation, uint64_t{1}) - 1;
+      give(*x, testator_.address());
+      if (auto* child = world_.running(name))
+        lost_.insert(child);
+    }
+    engine_->hand_over(std::move(what));
   }
 
   /// Events that come late must do nothing.
@@ -379,6 +435,8 @@ private:
         require(x.kills > 0, after + ": a child outlives its director");
         continue;
       }
+      if (lost_.contains(&x))
+        continue;
       // Writes that an ending director has given up may still happen.
       if (slow_ && engine_->ending())
         continue;
@@ -445,9 +503,12 @@ private:
       require(values.size() == 1,
               fmt::format("request {} has {} answers", request, values.size()));
     inner_->visit([&](const child_record& x) {
+      if (x.owner == testator_.address())
+        return;
       require(!x.owner, "a record is owned by an ended director");
       require(x.status == child_status::undefined
-                || x.status == child_status::unresponsive,
+                || x.status == child_status::unresponsive
+                || handed_over_.contains(x.id),
               "a record of an ended director is " + to_string(x.status));
     });
     require(world_.metrics[metric::children] == 0
@@ -476,6 +537,10 @@ private:
       throw violation{"a list table knows no failover"};
     }
 
+    void hand_over(hand_over_request) override {
+      throw violation{"a list table moves no children"};
+    }
+
     void failed(caf::error) override {
       // nop
     }
@@ -489,9 +554,12 @@ private:
   fake_world world_;
   testator testator_{world_.make_actor()};
   std::shared_ptr<list_table> inner_;
+  std::shared_ptr<open_table> open_;
   std::shared_ptr<director::test::slow_table> slow_;
   std::map<child_id, uint64_t> incarnations_;
   std::set<child_id> erased_;
+  std::set<child_id> handed_over_;
+  std::set<const fake_child*> lost_;
   std::unique_ptr<engine> engine_;
   size_t reports_ = 0;
   size_t faults_seen_ = 0;

@@ -134,8 +134,10 @@ void fake_world::ask_ready(child_ref, const caf::actor& handle) {
   child(handle)->asked_ready = true;
 }
 
-void fake_world::shut_down(const caf::actor& handle) {
-  ++child(handle)->shutdowns;
+void fake_world::shut_down(const caf::actor& handle, const caf::error& reason) {
+  auto* x = child(handle);
+  ++x->shutdowns;
+  x->shutdown_reason = reason;
 }
 
 void fake_world::kill(const caf::actor& handle) {

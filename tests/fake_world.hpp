@@ -61,6 +61,8 @@ struct fake_child {
   bool alive = true;
   bool asked_ready = false;
   int shutdowns = 0;
+  /// Reason of the last shutdown request.
+  caf::error shutdown_reason;
   int kills = 0;
 };
 
@@ -141,7 +143,7 @@ public:
 
   void ask_ready(child_ref ref, const caf::actor& handle) override;
 
-  void shut_down(const caf::actor& handle) override;
+  void shut_down(const caf::actor& handle, const caf::error& reason) override;
 
   void kill(const caf::actor& handle) override;
 
@@ -192,6 +194,10 @@ public:
 
   void take_over(std::vector<director::child_id> ids) override {
     eng->take_over(std::move(ids));
+  }
+
+  void hand_over(director::hand_over_request what) override {
+    eng->hand_over(std::move(what));
   }
 
   void failed(caf::error reason) override {

@@ -7,7 +7,7 @@ namespace director {
 
 namespace {
 
-constexpr std::array<std::string_view, 26> names = {
+constexpr std::array<std::string_view, 30> names = {
   "none",
   "invalid_child_spec",
   "already_started",
@@ -34,9 +34,13 @@ constexpr std::array<std::string_view, 26> names = {
   "table_failed",
   "table_closed",
   "too_slow",
+  "no_quorum",
+  "lost_to_peer",
+  "claim_timeout",
+  "join_refused",
 };
 
-static_assert(names.size() == static_cast<size_t>(errc::too_slow) + 1);
+static_assert(names.size() == static_cast<size_t>(errc::join_refused) + 1);
 
 template <class T>
 const T* context_of(const caf::error& err) {

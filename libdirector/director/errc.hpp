@@ -74,6 +74,15 @@ enum class errc : uint8_t {
   /// A subscriber did not keep up with the changes of a table, which has
   /// therefore ended its subscription.
   too_slow,
+  /// The node has lost contact with the majority of the cluster and takes no
+  /// work.
+  no_quorum,
+  /// The child ran on two nodes; another instance was kept.
+  lost_to_peer,
+  /// The nodes did not agree on the owner of an ID in time.
+  claim_timeout,
+  /// The node was refused by the cluster. Carries the reason as text.
+  join_refused,
 };
 
 /// @relates errc

@@ -45,6 +45,7 @@ struct child_record;
 struct child_spec;
 struct director_options;
 struct exit_info;
+struct hand_over_request;
 struct init_result;
 struct message_box;
 struct module_list;
@@ -76,6 +77,7 @@ using string_view = caf::string_view;
 #endif
 
 struct down_event;
+struct handover_event;
 struct table_event;
 struct takeover_event;
 struct turn_event;
@@ -156,6 +158,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(director, DIRECTOR_TYPE_ID_BASE)
   // -- never leave the process ------------------------------------------------
 
   CAF_ADD_TYPE_ID(director, (director::detail::down_event))
+  CAF_ADD_TYPE_ID(director, (director::detail::handover_event))
   CAF_ADD_TYPE_ID(director, (director::detail::table_event))
   CAF_ADD_TYPE_ID(director, (director::detail::takeover_event))
   CAF_ADD_TYPE_ID(director, (director::detail::turn_event))

@@ -23,7 +23,8 @@ namespace director {
 enum class report_kind : uint8_t {
   /// A child was started.
   progress,
-  /// A child has ended without being asked to.
+  /// A child has ended without being asked to, or at the request of the table.
+  /// The latter is a warning if the child had become somebody else's before.
   child_terminated,
   /// A child could not be started.
   start_error,

@@ -20,6 +20,10 @@ void table::abandon(table_client& client) {
   detach(client);
 }
 
+void table::declined(table_client&, const child_id&) {
+  // nop
+}
+
 size_t table::size() const {
   return count_children().specs;
 }

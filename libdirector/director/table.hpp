@@ -9,6 +9,7 @@
 #include <caf/actor_addr.hpp>
 #include <caf/error.hpp>
 #include <caf/expected.hpp>
+#include <caf/timespan.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -100,6 +101,20 @@ private:
   caf::error err_;
 };
 
+/// Children that a director is to give up.
+struct hand_over_request {
+  std::vector<child_id> ids;
+  /// Exit reason of the children. Empty: `caf::exit_reason::user_shutdown`.
+  caf::error reason;
+  /// Whether the records are still those of the director, which releases them
+  /// when the children are gone. If not, they belong to somebody else already,
+  /// and the director writes nothing more about these children.
+  bool release = true;
+  /// Upper limit of the time that the children get before they are killed,
+  /// which is their `terminate_timeout` otherwise. 0 kills at once.
+  caf::timespan limit = caf::infinite;
+};
+
 /// What a table knows of a director that uses it. The director keeps this
 /// object alive from `attach` to `detach`; tables may call it from any thread.
 class table_client {
@@ -119,6 +134,15 @@ public:
   /// died. Only tables with failover call this. What the director does not
   /// claim, because it ends for example, stays without owner.
   virtual void take_over(std::vector<child_id> ids) = 0;
+
+  /// Asks the director to end these children and to forget them, without
+  /// asking their plans. IDs that it does not have are ignored, and so is all
+  /// of it while the director ends. What it releases, it puts with empty owner
+  /// and handle: with status `restarting` if the child ran or was to be
+  /// started, so that the table can have it started elsewhere, `undefined` if
+  /// it was stopped. A child that turns unresponsive is released once it has
+  /// died.
+  virtual void hand_over(hand_over_request what) = 0;
 
   /// Announces that the table is broken or closed. The director ends.
   virtual void failed(caf::error reason) = 0;
@@ -173,6 +197,12 @@ public:
   /// children have been killed but may live for another moment. A shared table
   /// must not give their IDs away before they are gone. Default: `detach`.
   virtual void abandon(table_client& client);
+
+  /// Tells that `client`, asked to take over a child, cannot: its catalog
+  /// lacks the start function, the plan or the log filter of that child. It
+  /// has claimed and released the record, which has status `undefined` now.
+  /// A table may ask another director. Default: nothing.
+  virtual void declined(table_client& client, const child_id& id);
 
   /// Takes ownership of records, each by itself; at most one claimant wins a
   /// record. A pending claim moves `items` away and gives them back to

@@ -27,6 +27,11 @@ struct down_event {
   caf::error reason;
 };
 
+/// Asks for children that this director is to give up.
+struct handover_event {
+  hand_over_request what;
+};
+
 /// Announces that the engine wants another turn.
 struct turn_event {};
 
@@ -45,6 +50,7 @@ struct takeover_event {
 } // namespace director::detail
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::detail::down_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::detail::handover_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::detail::table_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::detail::takeover_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::detail::turn_event)

@@ -120,7 +120,7 @@ void engine::reload(request_id request) {
       auto& x = slots_[*index];
       apply_spec(x.record, std::move(spec));
       store(*index);
-    } else if (index.error() == errc::not_found) {
+    } else if (index.error() == errc::not_found && !lost_.contains(spec.id)) {
       added.push_back(prepare(std::move(spec), claim_mode::fresh));
       slots_[added.back().record.slot].from_init = true;
     }
@@ -190,9 +190,12 @@ caf::expected<uint32_t> engine::own_slot(const child_id& id) const {
     return caf::make_error(errc::not_found);
   if (!is_mine(*record))
     return caf::make_error(errc::not_parent);
-  // Nothing may be written behind an erase.
-  if (slots_[record->slot].at == phase::erasing)
+  // Nothing may be written behind an erase or a release.
+  auto at = slots_[record->slot].at;
+  if (at == phase::erasing)
     return caf::make_error(errc::not_found);
+  if (at == phase::releasing)
+    return caf::make_error(errc::not_parent);
   return record->slot;
 }
 
@@ -286,6 +289,13 @@ void engine::uncount(slot& x) {
     world_.measure(metric::children, -1);
 }
 
+caf::error engine::check_new(const child_spec& spec) const {
+  // The actor that this director has yet to end must not meet another one.
+  if (lost_.contains(spec.id))
+    return caf::make_error(errc::running);
+  return check_child_spec(spec, options_.catalog, &default_);
+}
+
 bool engine::supervises(const caf::actor_addr& source) const {
   auto handle = caf::actor_cast<caf::actor>(source);
   if (!handle)
@@ -336,8 +346,11 @@ void engine::table_failed(caf::error reason) {
 // -- timers -------------------------------------------------------------------
 
 void engine::arm(uint32_t index, caf::timespan delay) {
-  auto& x = slots_[index];
-  disarm(x);
+  disarm(slots_[index]);
+  add_timer(index, delay);
+}
+
+void engine::add_timer(uint32_t index, caf::timespan delay) {
   if (delay == caf::infinite)
     return;
   auto now = world_.now();
@@ -346,7 +359,7 @@ void engine::arm(uint32_t index, caf::timespan delay) {
     = now
       + std::min(std::chrono::duration_cast<clock_type::duration>(delay),
                  clock_type::duration{std::chrono::hours{100'000}});
-  timers_.push({when, ref(index), x.timer});
+  timers_.push({when, ref(index), slots_[index].timer});
   if (when < wake_at_) {
     wake_at_ = when;
     world_.wake_at(when);
@@ -384,7 +397,8 @@ void engine::fire(uint32_t index) {
       begin_stop(index, goal::fail_start);
       break;
     case phase::delayed:
-      relaunch(index);
+      if (!ending_)
+        relaunch(index);
       break;
     case phase::stopping:
       tell(report_kind::shutdown_error, severity::warning, &x, {},

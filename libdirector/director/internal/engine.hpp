@@ -72,8 +72,9 @@ public:
   /// Leads to at most one `engine::child_ready`.
   virtual void ask_ready(child_ref child, const caf::actor& handle) = 0;
 
-  /// Asks the actor to end.
-  virtual void shut_down(const caf::actor& handle) = 0;
+  /// Asks the actor to end with `reason`.
+  virtual void shut_down(const caf::actor& handle, const caf::error& reason)
+    = 0;
 
   /// Makes the actor end before it looks at the rest of its mailbox.
   virtual void kill(const caf::actor& handle) = 0;
@@ -221,6 +222,10 @@ public:
   /// has done so. Waits until this director is up.
   void take_over(std::vector<child_id> ids);
 
+  /// Ends children for good: whatever else is to happen to them is up to the
+  /// table.
+  void hand_over(hand_over_request what);
+
   void unexpected(std::string_view text);
 
   // -- tracing ----------------------------------------------------------------
@@ -257,6 +262,8 @@ private:
     unresponsive,
     /// The table has yet to remove the record.
     erasing,
+    /// The table has yet to take the record back.
+    releasing,
   };
 
   /// Who asked for the start under way.
@@ -269,6 +276,16 @@ private:
     erase,
     /// The child failed to start: `errand::cause` says why.
     fail_start,
+  };
+
+  /// What becomes of the record of a child that is handed over.
+  enum class farewell : uint8_t {
+    /// The child is not handed over.
+    none,
+    /// It goes back to the table.
+    release,
+    /// It is somebody else's already, and must not be written.
+    lost,
   };
 
   static constexpr uint32_t no_slot = std::numeric_limits<uint32_t>::max();
@@ -294,6 +311,9 @@ private:
     caf::error cause;
     /// An actor that lives already and is to become the child.
     caf::actor given;
+    /// Set while the child is handed over.
+    caf::error exit_reason;
+    caf::timespan time_to_end = caf::infinite;
   };
 
   struct slot {
@@ -311,6 +331,9 @@ private:
     phase at = phase::free;
     origin from = origin::request;
     goal then = goal::keep;
+    farewell leaves = farewell::none;
+    /// Status of the record once it is released.
+    child_status leaves_as = child_status::undefined;
     bool from_init = false;
     /// Whether this director has created the record.
     bool fresh = false;
@@ -417,6 +440,9 @@ private:
   /// Takes a child off the gauge.
   void uncount(slot& x);
 
+  /// Checks the spec of a new child.
+  caf::error check_new(const child_spec& spec) const;
+
   // -- writes -----------------------------------------------------------------
 
   /// Calls `fn(err)` when the write is done. A hard error ends the director,
@@ -439,6 +465,11 @@ private:
   /// is let go.
   template <class F>
   void erase_then(uint32_t index, F fn);
+
+  /// Releases the record with the given status and frees the slot, then calls
+  /// `fn(err)`. On an error, the child stays.
+  template <class F>
+  void release_then(uint32_t index, child_status as, F fn);
 
   /// Writes the records gathered since `gathering_` was set.
   write_result flush();
@@ -464,6 +495,9 @@ private:
   void undo(batch& group);
 
   void finish(batch& group);
+
+  /// Gives a child back that this director cannot start.
+  void decline(uint32_t index, caf::error err);
 
   /// Calls the start function. On `open`, `conclude` comes later.
   launch_result launch(uint32_t index, caf::error& err);
@@ -514,6 +548,20 @@ private:
 
   void gone(uint32_t index, const caf::error& reason);
 
+  /// Does the first part of `hand_over` for one child. Returns whether it does
+  /// not run and is yet to be released.
+  bool begin_hand_over(uint32_t index, const hand_over_request& what);
+
+  /// Takes the children that are handed over out of the groups they belong to.
+  void leave_batches();
+
+  /// Kills a child that is being stopped when `limit` has passed, if that is
+  /// earlier than planned.
+  void hasten(uint32_t index, caf::timespan limit);
+
+  /// Frees the slot of a lost child.
+  void forget(uint32_t index);
+
   void terminate_slot(request_id request, uint32_t index, bool erase);
 
   void end(caf::error reason);
@@ -536,6 +584,9 @@ private:
   // -- timers -----------------------------------------------------------------
 
   void arm(uint32_t index, caf::timespan delay);
+
+  /// Adds to the timer that is armed already.
+  void add_timer(uint32_t index, caf::timespan delay);
 
   void disarm(slot& x) {
     ++x.timer;
@@ -608,6 +659,9 @@ private:
 
   /// Children to take over as soon as the director is up.
   std::vector<child_id> offered_;
+  /// Lost children that have yet to end, and whether they are to be taken over
+  /// then.
+  std::unordered_map<child_id, bool> lost_;
   std::vector<request_id> up_waiters_;
   std::vector<request_id> stop_waiters_;
   bool attached_ = false;

@@ -96,15 +96,49 @@ void engine::erase_then(uint32_t index, F fn) {
   x.at = phase::erasing;
   after(options_.table->erase(client_, {&x.row, 1}),
         [this, child = member{index, x.order}, fn](const caf::error& err) {
-          if (auto* y = find_slot(child); y != nullptr && err) {
+          auto* y = find_slot(child);
+          // The child may have been lost meanwhile.
+          if (y == nullptr || y->at != phase::erasing)
+            return fn(err);
+          if (err) {
             y->at = phase::running;
             if (!y->record.handle)
               rest(child.slot);
-          } else if (y != nullptr) {
+          } else {
             if (y->record.handle)
               world_.unwatch(y->record.handle);
             free_slot(child.slot);
           }
+          fn(err);
+        });
+}
+
+template <class F>
+void engine::release_then(uint32_t index, child_status as, F fn) {
+  auto& x = slots_[index];
+  auto before = std::exchange(x.at, phase::releasing);
+  auto record = x.record;
+  release(record);
+  record.status = as;
+  put_item item{x.row, &record};
+  after(options_.table->put(client_, {&item, 1}),
+        [this, before, child = member{index, x.order},
+         fn](const caf::error& err) {
+          auto* y = find_slot(child);
+          if (y == nullptr || y->at != phase::releasing)
+            return fn(err);
+          if (!err) {
+            free_slot(child.slot);
+            return fn(err);
+          }
+          y->at = before;
+          y->leaves = farewell::none;
+          if (before == phase::queued)
+            rest(child.slot);
+          else if (before == phase::retrying)
+            later(ref(child.slot));
+          else if (before == phase::delayed)
+            arm(child.slot, caf::timespan{0}); // it may have been due
           fn(err);
         });
 }
@@ -116,8 +150,14 @@ void engine::with_slot(request_id request, const child_id& id, F fn) {
   auto record = options_.table->find(id);
   if (!record)
     return reply(request, caf::make_error(errc::not_found));
-  if (is_mine(*record))
+  if (is_mine(*record)) {
+    if (slots_[record->slot].at == phase::releasing)
+      return reply(request, caf::make_error(errc::not_parent));
     return fn(record->slot);
+  }
+  // The actor that this director has yet to end must not meet another one.
+  if (lost_.contains(id))
+    return reply(request, caf::make_error(errc::running));
   std::vector<claim_item> items(1);
   items[0].record.id = id;
   items[0].record.slot = allocate();

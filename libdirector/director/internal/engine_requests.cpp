@@ -12,7 +12,7 @@ namespace director::internal {
 void engine::start_child(request_id request, child_spec spec) {
   if (refused(request))
     return;
-  if (auto err = check_child_spec(spec, options_.catalog, &default_))
+  if (auto err = check_new(spec))
     return reply(request, std::move(err));
   auto group = std::make_unique<batch>();
   group->request = request;
@@ -33,7 +33,7 @@ void engine::start_children(request_id request, std::vector<child_spec> specs,
   group->outcomes.reserve(specs.size());
   auto flawless = true;
   for (auto& spec : specs) {
-    auto err = check_child_spec(spec, options_.catalog, &default_);
+    auto err = check_new(spec);
     flawless = flawless && !err;
     group->outcomes.push_back({spec.id, {}, std::move(err)});
   }
@@ -109,7 +109,7 @@ void engine::become_supervisor(request_id request, const caf::actor& handle,
     return reply(request, caf::make_error(errc::actor_not_alive));
   if (slot_of(handle) != no_slot)
     return reply(request, caf::make_error(errc::already_started, handle));
-  if (auto err = check_child_spec(spec, options_.catalog, &default_))
+  if (auto err = check_new(spec))
     return reply(request, std::move(err));
   auto group = std::make_unique<batch>();
   group->what = batch::kind::adoption;
@@ -264,6 +264,7 @@ void engine::rederive(child_spec spec) {
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     auto& x = slots_[index];
     if (x.at == phase::free || x.at == phase::claiming || x.at == phase::erasing
+        || x.at == phase::releasing || x.leaves == farewell::lost
         || !x.record.spec->append)
       continue;
     x.record.spec = x.record.own ? std::make_shared<const child_spec>(

@@ -37,11 +37,17 @@ void engine::claimed(batch& group, const std::vector<size_t>& places,
     auto index = items[i].record.slot;
     if (take(items[i], err)) {
       auto& x = slots_[index];
-      group.members[places[i]] = {index, x.order};
       if (group.what == batch::kind::takeover) {
+        // Names that mean nothing here may mean something to another director.
+        if (auto flaw = check_child_spec(effective_spec(x.record),
+                                         options_.catalog)) {
+          decline(index, std::move(flaw));
+          continue;
+        }
         x.from = origin::plan;
         x.since = world_.now();
       }
+      group.members[places[i]] = {index, x.order};
       continue;
     }
     auto& outcome = group.outcomes[places[i]];
@@ -199,6 +205,14 @@ void engine::finish(batch& group) {
 }
 
 void engine::take_over(std::vector<child_id> ids) {
+  // What is about to end here has to be gone first.
+  if (!lost_.empty())
+    std::erase_if(ids, [this](const child_id& id) {
+      auto i = lost_.find(id);
+      if (i != lost_.end())
+        i->second = true;
+      return i != lost_.end();
+    });
   if (ending_ || ids.empty())
     return;
   if (!up_) {
@@ -215,6 +229,19 @@ void engine::take_over(std::vector<child_id> ids) {
     items[i].mode = claim_mode::adopt;
   }
   submit(std::move(group), std::move(items));
+}
+
+void engine::decline(uint32_t index, caf::error err) {
+  auto& x = slots_[index];
+  tell(report_kind::start_error, severity::error, &x,
+       make_nested_error(errc::start_failed, std::move(err)));
+  release_then(index, child_status::undefined,
+               [this, id = x.record.id](const caf::error& failure) {
+                 if (failure)
+                   table_complaint(failure);
+                 else
+                   options_.table->declined(client_, id);
+               });
 }
 
 // -- one start ----------------------------------------------------------------
@@ -395,6 +422,10 @@ void engine::deliver(waiter who, started value, caf::error err) {
   outcome.value = std::move(value);
   outcome.err = std::move(err);
   --group.open;
+  // A child that is handed over no longer keeps the director from coming up.
+  auto handed_over = group.members[who.index].slot == no_slot;
+  if (group.what == batch::kind::init && handed_over)
+    outcome.err = caf::error{};
   if (outcome.err)
     fail_member(group, outcome.err);
   if (group.what == batch::kind::init && group.next < group.members.size())

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <unordered_set>
 
 namespace director::internal {
 
@@ -134,9 +135,14 @@ void engine::begin_stop(uint32_t index, goal then) {
 void engine::request_exit(uint32_t index) {
   auto& x = slots_[index];
   auto timeout = *x.record.spec->terminate_timeout;
+  auto reason = caf::make_error(caf::exit_reason::user_shutdown);
+  if (x.leaves != farewell::none) {
+    timeout = std::min(timeout, x.tasks->time_to_end);
+    reason = x.tasks->exit_reason;
+  }
   if (timeout == caf::timespan{0})
     return kill_child(index);
-  world_.shut_down(x.record.handle);
+  world_.shut_down(x.record.handle, reason);
   arm(index, timeout);
 }
 
@@ -153,7 +159,8 @@ void engine::give_up(uint32_t index) {
   x.at = phase::unresponsive;
   x.record.status = child_status::unresponsive;
   tell(report_kind::shutdown_error, severity::error, &x, err);
-  store(index);
+  if (x.leaves != farewell::lost)
+    store(index);
   if (x.tasks) {
     auto who = std::exchange(x.tasks->start, {});
     // Nobody waits any longer for a start that a request had asked for.
@@ -173,12 +180,22 @@ void engine::gone(uint32_t index, const caf::error& reason) {
   auto& x = slots_[index];
   auto was_open = x.at == phase::stopping || x.at == phase::killing;
   auto was_killed = reason == caf::exit_reason::kill;
+  auto leaves = x.leaves;
+  caf::error asked;
+  if (leaves != farewell::none)
+    asked = x.tasks->exit_reason;
   disarm(x);
-  if (x.at != phase::awaiting && !was_killed && !is_orderly(reason))
+  if (x.at != phase::awaiting && !was_killed && !is_orderly(reason)
+      && reason != asked)
     tell(report_kind::shutdown_error, severity::warning, &x, reason);
+  if (leaves != farewell::none)
+    tell(report_kind::child_terminated,
+         leaves == farewell::lost ? severity::warning : severity::info, &x,
+         asked);
   drop_handle(index);
   x.since = world_.now();
-  if (x.then == goal::fail_start && !ending_) {
+  if (x.then == goal::fail_start && !ending_ && leaves != farewell::lost) {
+    auto child = member{index, x.order};
     auto cause = caf::error{tasks(x).cause};
     // The child died with the ready request in its hands.
     auto answer_lost = cause_of(cause) == caf::sec::broken_promise
@@ -191,6 +208,13 @@ void engine::gone(uint32_t index, const caf::error& reason) {
     conclude(index, result, std::move(cause));
     for (auto& stop : stops)
       deliver_stop(stop, {});
+    if (leaves == farewell::release)
+      if (auto* y = find_slot(child);
+          y != nullptr && (y->at == phase::stopped || y->at == phase::retrying))
+        release_then(index, y->record.status, [this](const caf::error& err) {
+          if (err)
+            table_complaint(err);
+        });
     return;
   }
   if (hooks_.handle_terminate) {
@@ -213,10 +237,16 @@ void engine::gone(uint32_t index, const caf::error& reason) {
   };
   x.at = phase::stopped;
   x.record.status = child_status::undefined;
-  if (x.then == goal::erase)
+  if (leaves == farewell::lost) {
+    forget(index);
+    done({});
+  } else if (x.then == goal::erase) {
     erase_then(index, std::move(done));
-  else
+  } else if (leaves == farewell::release) {
+    release_then(index, x.leaves_as, std::move(done));
+  } else {
     store_then(index, std::move(done));
+  }
   if (starter)
     deliver(starter, {}, make_nested_error(errc::start_failed, reason));
   if (ending_begun_ && was_open) {
@@ -247,7 +277,7 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
         auto* y = find_slot(child);
         if (y == nullptr || y->at != phase::stopping)
           return;
-        if (!err)
+        if (!err || y->leaves != farewell::none)
           return request_exit(child.slot);
         y->at = before;
         y->record.status = before_status;
@@ -263,6 +293,7 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
         x.then = goal::erase;
       else if (x.then == goal::fail_start && x.from == origin::plan)
         x.then = goal::keep;
+      x.leaves_as = child_status::undefined;
       tasks(x).stops.push_back({request, nullptr, 0});
       return;
     case phase::unresponsive:
@@ -298,6 +329,119 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
     }
     reply_ok_or(request, err);
   });
+}
+
+// -- handing children over ----------------------------------------------------
+
+void engine::hand_over(hand_over_request what) {
+  if (ending_ || what.ids.empty())
+    return;
+  if (!what.reason)
+    what.reason = caf::exit_reason::user_shutdown;
+  std::unordered_set<child_id> wanted{what.ids.begin(), what.ids.end()};
+  std::vector<uint32_t> found;
+  for (uint32_t index = 0; index < slots_.size(); ++index)
+    if (auto& x = slots_[index]; x.at != phase::free && x.at != phase::claiming
+                                 && wanted.contains(x.record.id))
+      found.push_back(index);
+  auto mark = what.release ? farewell::release : farewell::lost;
+  // A child that is lost or about to be erased cannot be released any more.
+  std::erase_if(found, [&](uint32_t index) {
+    auto& x = slots_[index];
+    return x.leaves >= mark
+           || (what.release
+               && (x.at == phase::erasing || x.at == phase::releasing));
+  });
+  for (auto index : found)
+    slots_[index].leaves = mark;
+  leave_batches();
+  gathering_ = true;
+  std::erase_if(found,
+                [&](uint32_t index) { return !begin_hand_over(index, what); });
+  auto complain = [this](const caf::error& err) {
+    if (err)
+      table_complaint(err);
+  };
+  after(flush(), complain);
+  for (auto index : found)
+    release_then(index, slots_[index].leaves_as, complain);
+}
+
+bool engine::begin_hand_over(uint32_t index, const hand_over_request& what) {
+  auto& x = slots_[index];
+  auto& todo = tasks(x);
+  todo.exit_reason = what.reason;
+  todo.time_to_end = what.limit;
+  x.leaves_as = x.at == phase::stopped || x.at == phase::stopping
+                    || x.at == phase::killing || x.at == phase::unresponsive
+                  ? child_status::undefined
+                  : child_status::restarting;
+  if (x.leaves == farewell::lost && x.record.handle)
+    lost_.emplace(x.record.id, false);
+  switch (x.at) {
+    case phase::running:
+    case phase::awaiting:
+      if (x.leaves == farewell::release) {
+        begin_stop(index, goal::keep);
+        return false;
+      }
+      break;
+    case phase::stopping:
+      hasten(index, what.limit);
+      return false;
+    case phase::killing:
+    case phase::unresponsive:
+      return false;
+    default:
+      break;
+  }
+  if (x.leaves == farewell::release)
+    return true;
+  if (x.record.handle) {
+    x.at = phase::stopping;
+    x.then = goal::keep;
+    request_exit(index);
+  } else {
+    forget(index);
+  }
+  return false;
+}
+
+void engine::hasten(uint32_t index, caf::timespan limit) {
+  if (limit == caf::timespan{0})
+    kill_child(index);
+  else
+    add_timer(index, limit);
+}
+
+void engine::leave_batches() {
+  std::vector<batch*> broken;
+  for (auto& [key, group] : batches_) {
+    for (size_t place = 0; place < group->members.size(); ++place) {
+      auto* x = find_slot(group->members[place]);
+      if (x == nullptr || x->leaves == farewell::none)
+        continue;
+      if (x->at == phase::queued) {
+        group->outcomes[place].err = caf::make_error(errc::undefined);
+        if (group->all_or_nothing && !group->undoing
+            && (broken.empty() || broken.back() != group.get()))
+          broken.push_back(group.get());
+      }
+      group->members[place] = {};
+    }
+  }
+  for (auto* group : broken) {
+    undo(*group);
+    advance(*group);
+  }
+}
+
+void engine::forget(uint32_t index) {
+  auto id = slots_[index].record.id;
+  auto known = lost_.extract(id);
+  free_slot(index);
+  if (known && known.mapped())
+    take_over({std::move(id)});
 }
 
 // -- stopping the director ----------------------------------------------------

@@ -196,6 +196,9 @@ caf::behavior shell::make_behavior() {
     [this](detail::takeover_event& x) {
       event([this, x]() mutable { engine_.take_over(std::move(x.ids)); });
     },
+    [this](detail::handover_event& x) {
+      event([this, x]() mutable { engine_.hand_over(std::move(x.what)); });
+    },
     // -- reading
     [this](get_actor_atom, const child_id& id) {
       return read<caf::actor>("get_actor", [this, id] {
@@ -436,9 +439,9 @@ void shell::ask_ready(child_ref child, const caf::actor& handle) {
     ready_atom_v);
 }
 
-void shell::shut_down(const caf::actor& handle) {
+void shell::shut_down(const caf::actor& handle, const caf::error& reason) {
   compat::send(handle, caf::message_priority::normal, context(),
-               caf::exit_msg{address_, caf::exit_reason::user_shutdown});
+               caf::exit_msg{address_, reason});
 }
 
 void shell::kill(const caf::actor& handle) {
@@ -554,6 +557,11 @@ void shell::completed(uint64_t ticket, caf::error err,
 void shell::take_over(std::vector<child_id> ids) {
   compat::send(caf::actor{this}, caf::message_priority::normal, nullptr,
                detail::takeover_event{std::move(ids)});
+}
+
+void shell::hand_over(hand_over_request what) {
+  compat::send(caf::actor{this}, caf::message_priority::normal, nullptr,
+               detail::handover_event{std::move(what)});
 }
 
 void shell::failed(caf::error reason) {

@@ -55,7 +55,7 @@ private:
 
   void ask_ready(child_ref child, const caf::actor& handle) override;
 
-  void shut_down(const caf::actor& handle) override;
+  void shut_down(const caf::actor& handle, const caf::error& reason) override;
 
   void kill(const caf::actor& handle) override;
 
@@ -87,6 +87,8 @@ private:
                  std::vector<claim_item> items) override;
 
   void take_over(std::vector<child_id> ids) override;
+
+  void hand_over(hand_over_request what) override;
 
   void failed(caf::error reason) override;
 

@@ -27,6 +27,10 @@ void wrapped_table::abandon(table_client& client) {
   inner_->abandon(client);
 }
 
+void wrapped_table::declined(table_client& client, const child_id& id) {
+  inner_->declined(client, id);
+}
+
 write_result wrapped_table::claim(table_client& client,
                                   std::vector<claim_item>& items) {
   return inner_->claim(client, items);

@@ -26,6 +26,8 @@ public:
 
   void abandon(table_client& client) override;
 
+  void declined(table_client& client, const child_id& id) override;
+
   write_result claim(table_client& client,
                      std::vector<claim_item>& items) override;
 

@@ -46,6 +46,10 @@ public:
     // What is offered stays without owner.
   }
 
+  void hand_over(hand_over_request) override {
+    // There are no children to end.
+  }
+
   void failed(caf::error reason) override {
     std::unique_lock guard{mutex_};
     failure_ = std::move(reason);
