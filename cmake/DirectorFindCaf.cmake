@@ -5,10 +5,10 @@
 # not look for OpenSSL itself: ask without a version, check afterwards.
 macro(director_find_caf)
   find_package(OpenSSL QUIET)
-  find_package(CAF COMPONENTS core io QUIET)
+  find_package(CAF COMPONENTS core io openssl QUIET)
   if(NOT CAF_FOUND)
     message(FATAL_ERROR
-      "director: CAF was not found; set CAF_ROOT to its installation prefix "
+      "director: CAF (core, io, openssl) was not found; set CAF_ROOT to its installation prefix "
       "or run scripts/setup.sh")
   endif()
   if(CAF_VERSION VERSION_LESS 0.18.7)

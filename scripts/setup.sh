@@ -47,6 +47,7 @@ collect_missing() {
   need git command -v git
   need pkg-config command -v pkg-config
   need libfmt-dev pkg-config --exists fmt
+  need openssl command -v openssl
   need libssl-dev pkg-config --exists openssl
   need catch2 has_file '/usr/*/cmake/Catch2/Catch2Config.cmake'
   if [ "${DIRECTOR_NEED_FORMAT:-0}" = 1 ]; then

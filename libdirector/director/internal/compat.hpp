@@ -4,11 +4,13 @@
 
 #include <caf/actor.hpp>
 #include <caf/attachable.hpp>
+#include <caf/binary_deserializer.hpp>
 #include <caf/config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/mailbox_element.hpp>
 #include <caf/message_id.hpp>
 #include <caf/message_priority.hpp>
+#include <caf/proxy_registry.hpp>
 #include <caf/result.hpp>
 #include <caf/system_messages.hpp>
 #if CAF_VERSION_MAJOR >= 1
@@ -16,8 +18,10 @@
 #  include <caf/scheduler.hpp>
 #else
 #  include <caf/execution_unit.hpp>
+#  include <caf/scoped_execution_unit.hpp>
 #endif
 
+#include <cstddef>
 #include <tuple>
 #include <utility>
 
@@ -118,5 +122,44 @@ caf::behavior make_behavior([[maybe_unused]] caf::event_based_actor* self,
   return {std::move(fs)...};
 #endif
 }
+
+/// Reads bytes that may contain handles of actors at other nodes, which come
+/// from `proxies`. Must live and die in one thread.
+class decoder {
+public:
+  decoder(caf::actor_system& sys, caf::proxy_registry* proxies,
+          const void* bytes, size_t size)
+#if CAF_VERSION_MAJOR >= 1
+    : outer_(caf::proxy_registry::current()),
+      source_(sys, bytes, size) {
+    caf::proxy_registry::current(proxies);
+  }
+
+  ~decoder() {
+    caf::proxy_registry::current(outer_);
+  }
+#else
+    : context_(&sys),
+      source_(&context_, bytes, size) {
+    context_.proxy_registry_ptr(proxies);
+  }
+#endif
+
+  decoder(const decoder&) = delete;
+
+  decoder& operator=(const decoder&) = delete;
+
+  caf::binary_deserializer& source() {
+    return source_;
+  }
+
+private:
+#if CAF_VERSION_MAJOR >= 1
+  caf::proxy_registry* outer_;
+#else
+  caf::scoped_execution_unit context_;
+#endif
+  caf::binary_deserializer source_;
+};
 
 } // namespace director::internal::compat

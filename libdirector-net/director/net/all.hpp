@@ -1,0 +1,6 @@
+// Everything.
+
+#pragma once
+
+#include "director/ets/all.hpp"
+#include "director/net/tls.hpp"

@@ -1,0 +1,52 @@
+// The part of CAF's middleman that keeps the connections to other nodes.
+
+#pragma once
+
+#include <caf/actor.hpp>
+#include <caf/fwd.hpp>
+#include <caf/node_id.hpp>
+#include <caf/timespan.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace director::net::internal {
+
+/// Does with CAF's broker for connections what CAF has no interface for. All
+/// members are safe to call from any thread, and must not be called any more
+/// when the actor system is being destroyed.
+class basp {
+public:
+  /// @pre `sys.has_middleman()`
+  explicit basp(caf::actor_system& sys);
+
+  /// Returns where proxies come from, or null if the middleman has stopped.
+  /// Lives as long as this object.
+  caf::proxy_registry* proxies() const;
+
+  /// Closes the connection to `node`. Those who monitor the node get the
+  /// message that it is down, those who monitor an actor there too.
+  ///
+  /// Closes also the connections that CAF has put aside because it already had
+  /// another one. Usually, the other side has done so as well. But if both have
+  /// connected at the same time, it may be the one it sends on.
+  void disconnect(const caf::node_id& node) const;
+
+  /// Gives up waiting for the other side of connections to `address`, a number,
+  /// and `port`. CAF itself waits for ever if heartbeats are turned off, and
+  /// lets everybody else who wants to go there wait as well.
+  void abort_handshakes(std::string address, uint16_t port) const;
+
+  /// Asks `node` for a sign of life, which CAF gives on its own, and waits for
+  /// it. Blocks the caller.
+  bool ping(const caf::node_id& node, caf::timespan timeout) const;
+
+private:
+  template <class F>
+  void run_in_broker(F fn) const;
+
+  caf::actor_system* sys_;
+  caf::actor broker_;
+};
+
+} // namespace director::net::internal

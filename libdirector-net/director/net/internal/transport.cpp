@@ -1,0 +1,230 @@
+#include "director/net/internal/transport.hpp"
+
+#include "director/internal/compat.hpp"
+#include "director/net/internal/probe.hpp"
+#include "director/net/tls.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/openssl/manager.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/sec.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace director::net::internal {
+
+namespace {
+
+namespace compat = director::internal::compat;
+
+using clock_type = std::chrono::steady_clock;
+
+using interface_set = std::set<std::string>;
+
+caf::expected<caf::actor> middleman_for(caf::actor_system& sys, bool tls) {
+  if (!tls)
+    return caf::actor_cast<caf::actor>(sys.middleman().actor_handle());
+  if (!tls_loaded(sys))
+    return caf::make_error(caf::sec::invalid_argument, "TLS is not loaded");
+  return caf::actor_cast<caf::actor>(sys.openssl_manager().actor_handle());
+}
+
+/// Connects to an endpoint, waiting for each step.
+class connector {
+public:
+  connector(caf::actor_system& sys, endpoint to, caf::timespan timeout)
+    : sys_(sys),
+      basp_(sys),
+      to_(std::move(to)),
+      deadline_(clock_type::now()
+                + std::min(timeout, caf::timespan{std::chrono::hours{24}})) {
+    // nop
+  }
+
+  caf::expected<peer> run() {
+    auto patience = first_patience;
+    for (;;) {
+      cut_short_ = false;
+      auto result = connect();
+      if (!result && !cut_short_)
+        return result;
+      if (result) {
+        // CAF keeps no connection to this node, but finds the actor.
+        if (result->node == sys_.node())
+          return result;
+        if (basp_.ping(result->node, std::min(patience, left())))
+          return result;
+        basp_.disconnect(result->node);
+      }
+      auto pause = random_up_to(patience);
+      if (pause >= left())
+        return caf::make_error(caf::sec::connection_timeout);
+      std::this_thread::sleep_for(pause);
+      patience *= 2;
+    }
+  }
+
+private:
+  // Short because this is how long it takes to notice that both sides have
+  // connected at the same time; longer after each failure, in case that the
+  // other side is just slow.
+  static constexpr auto first_patience
+    = caf::timespan{std::chrono::milliseconds{200}};
+
+  caf::timespan left() const {
+    auto result = deadline_ - clock_type::now();
+    return std::max(caf::timespan{result}, caf::timespan{0});
+  }
+
+  static caf::timespan random_up_to(caf::timespan max) {
+    std::random_device source;
+    std::uniform_int_distribution<caf::timespan::rep> dist{0, max.count()};
+    return caf::timespan{dist(source)};
+  }
+
+  caf::expected<peer> connect() {
+    auto mm = middleman_for(sys_, to_.tls);
+    if (!mm)
+      return std::move(mm.error());
+    std::string address;
+    switch (probe(to_.host, to_.port, left(), &address)) {
+      case probe_result::refused:
+        return caf::make_error(caf::sec::cannot_connect_to_node);
+      case probe_result::silent:
+        return caf::make_error(caf::sec::connection_timeout);
+      default:
+        break;
+    }
+    caf::expected<peer> result{caf::error{caf::sec::runtime_error}};
+    caf::scoped_actor self{sys_};
+    compat::request_receive(
+      self, *mm, left(),
+      [&](const caf::node_id& node, const caf::strong_actor_ptr& ptr,
+          const interface_set&) {
+        if (ptr != nullptr)
+          result = peer{node, caf::actor_cast<caf::actor>(ptr)};
+        else
+          result = caf::make_error(caf::sec::no_actor_published_at_port);
+      },
+      [&](caf::error& reason) {
+        if (reason == caf::sec::request_timeout) {
+          basp_.abort_handshakes(address, to_.port);
+          result = caf::make_error(caf::sec::connection_timeout);
+          return;
+        }
+        // For CAF, a connection that is being made when it is time to look
+        // for silent ones has been silent for ever.
+        cut_short_ = reason == caf::sec::connection_timeout;
+        result = std::move(reason);
+      },
+      caf::connect_atom_v, address, to_.port);
+    return result;
+  }
+
+  caf::actor_system& sys_;
+  basp basp_;
+  endpoint to_;
+  clock_type::time_point deadline_;
+  bool cut_short_ = false;
+};
+
+caf::behavior connect_worker(caf::event_based_actor* self) {
+  return {
+    [self](const std::string& host, uint16_t port, bool tls,
+           caf::timespan timeout)
+      -> caf::result<caf::node_id, caf::strong_actor_ptr> {
+      self->quit();
+      connector impl{self->system(), {host, port, tls}, timeout};
+      auto result = impl.run();
+      if (!result)
+        return std::move(result.error());
+      return {result->node,
+              caf::actor_cast<caf::strong_actor_ptr>(result->actor)};
+    },
+  };
+}
+
+} // namespace
+
+transport::transport(caf::event_based_actor* self)
+  : self_(self),
+    basp_(self->system()) {
+  // nop
+}
+
+void transport::publish(const endpoint& at, const caf::actor& whom,
+                        on_port fn) {
+  auto mm = middleman_for(self_->system(), at.tls);
+  if (!mm) {
+    self_->run_delayed(caf::timespan{0}, [fn = std::move(fn), mm] { //
+      fn(mm.error());
+    });
+    return;
+  }
+  compat::request(
+    self_, *mm, [fn](uint16_t port) { fn(port); },
+    [fn](caf::error& reason) { fn(std::move(reason)); }, caf::publish_atom_v,
+    at.port, caf::actor_cast<caf::strong_actor_ptr>(whom), interface_set{},
+    at.host, false);
+}
+
+void transport::unpublish(uint16_t port, on_done fn) {
+  if (fn == nullptr)
+    fn = [](const caf::error&) {};
+  // CAF keeps all ports in one place, whether they are for TLS or not.
+  auto mm = middleman_for(self_->system(), false);
+  compat::request(
+    self_, *mm, [fn] { fn(caf::error{}); },
+    [fn](const caf::error& reason) { fn(reason); }, caf::close_atom_v, port);
+}
+
+void transport::connect(const endpoint& to, caf::timespan timeout, on_peer fn) {
+  auto worker = self_->system().spawn<caf::detached>(connect_worker);
+  compat::request(
+    self_, worker,
+    [fn](const caf::node_id& node, const caf::strong_actor_ptr& ptr) {
+      fn(peer{node, caf::actor_cast<caf::actor>(ptr)});
+    },
+    [fn](caf::error& reason) { fn(std::move(reason)); }, to.host, to.port,
+    to.tls, timeout);
+}
+
+void transport::watch(const caf::node_id& node, on_lost fn) {
+  auto is_new = watched_.count(node) == 0;
+  watched_.emplace(node, std::move(fn));
+  if (is_new)
+    self_->monitor(node);
+}
+
+void transport::unwatch(const caf::node_id& node) {
+  if (watched_.erase(node) != 0)
+    self_->demonitor(node);
+}
+
+bool transport::handle(const caf::message& msg) {
+  if (!msg.match_elements<caf::node_down_msg>())
+    return false;
+  const auto& down = msg.get_as<caf::node_down_msg>(0);
+  std::vector<on_lost> fns;
+  auto [first, last] = watched_.equal_range(down.node);
+  for (auto i = first; i != last; ++i)
+    fns.push_back(std::move(i->second));
+  watched_.erase(first, last);
+  for (auto& fn : fns)
+    fn(down.reason);
+  return !fns.empty();
+}
+
+void transport::disconnect(const caf::node_id& node) {
+  basp_.disconnect(node);
+}
+
+} // namespace director::net::internal
