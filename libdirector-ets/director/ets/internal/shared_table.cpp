@@ -20,16 +20,22 @@ caf::error closed_error() {
 } // namespace
 
 shared_table::shared_table(caf::actor_system& system, std::string name,
-                           table_options options, replica_hooks* hooks)
+                           table_options options,
+                           std::shared_ptr<replica_hooks> hooks)
   : system_(system),
     name_(std::move(name)),
     options_(std::move(options)),
-    hooks_(hooks) {
+    hooks_(std::move(hooks)) {
   // nop
 }
 
 std::string shared_table::registered_name(const std::string& table_name) {
   return "director.ets." + table_name;
+}
+
+std::string shared_table::registered_name() const {
+  // Copies have names of their own, beside tables of this process only.
+  return hooks_ ? "director.net." + name_ : registered_name(name_);
 }
 
 table_actor shared_table::handle() const {
@@ -451,7 +457,7 @@ void shared_table::close() {
   // Without its name, nothing else keeps it alive for its last message.
   auto last_reference = caf::actor_cast<caf::strong_actor_ptr>(keeper_);
   if (last_reference)
-    director::internal::release_name(system_, registered_name(name_),
+    director::internal::release_name(system_, registered_name(),
                                      last_reference);
   end();
 }

@@ -59,10 +59,10 @@ using feed_item = std::variant<change, subscription, unsubscription>;
 /// homeless children.
 class shared_table final : public table {
 public:
-  /// @param hooks `nullptr` unless the table is one of several copies; must
-  ///              outlive it.
+  /// @param hooks `nullptr` unless the table is one of several copies.
   shared_table(caf::actor_system& system, std::string name,
-               table_options options, replica_hooks* hooks = nullptr);
+               table_options options,
+               std::shared_ptr<replica_hooks> hooks = nullptr);
 
   /// Introduces the actor behind the table. Comes before anything else.
   void keeper(const caf::actor& x) {
@@ -114,6 +114,8 @@ public:
 
   /// Returns the name under which the actor behind a table is registered.
   static std::string registered_name(const std::string& table_name);
+
+  std::string registered_name() const;
 
   /// Abandons the director with this address, unless it has left.
   void abandon(const caf::actor_addr& client);
@@ -258,7 +260,7 @@ private:
   caf::actor_system& system_;
   std::string name_;
   table_options options_;
-  replica_hooks* hooks_;
+  std::shared_ptr<replica_hooks> hooks_;
   caf::actor_addr keeper_;
   // Reading may complete a handle.
   mutable store_type store_;

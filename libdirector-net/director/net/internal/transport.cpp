@@ -49,7 +49,7 @@ public:
     // nop
   }
 
-  caf::expected<peer> run() {
+  caf::expected<connection> run() {
     auto patience = first_patience;
     for (;;) {
       cut_short_ = false;
@@ -90,7 +90,7 @@ private:
     return caf::timespan{dist(source)};
   }
 
-  caf::expected<peer> connect() {
+  caf::expected<connection> connect() {
     auto mm = middleman_for(sys_, to_.tls);
     if (!mm)
       return std::move(mm.error());
@@ -103,14 +103,14 @@ private:
       default:
         break;
     }
-    caf::expected<peer> result{caf::error{caf::sec::runtime_error}};
+    caf::expected<connection> result{caf::error{caf::sec::runtime_error}};
     caf::scoped_actor self{sys_};
     compat::request_receive(
       self, *mm, left(),
       [&](const caf::node_id& node, const caf::strong_actor_ptr& ptr,
           const interface_set&) {
         if (ptr != nullptr)
-          result = peer{node, caf::actor_cast<caf::actor>(ptr)};
+          result = connection{node, caf::actor_cast<caf::actor>(ptr)};
         else
           result = caf::make_error(caf::sec::no_actor_published_at_port);
       },
@@ -191,7 +191,7 @@ void transport::connect(const endpoint& to, caf::timespan timeout, on_peer fn) {
   compat::request(
     self_, worker,
     [fn](const caf::node_id& node, const caf::strong_actor_ptr& ptr) {
-      fn(peer{node, caf::actor_cast<caf::actor>(ptr)});
+      fn(connection{node, caf::actor_cast<caf::actor>(ptr)});
     },
     [fn](caf::error& reason) { fn(std::move(reason)); }, to.host, to.port,
     to.tls, timeout);

@@ -28,7 +28,7 @@ struct endpoint {
 };
 
 /// The other side of a connection.
-struct peer {
+struct connection {
   caf::node_id node;
 
   /// What the other side has published at the port.
@@ -43,7 +43,7 @@ class transport {
 public:
   using on_port = std::function<void(caf::expected<uint16_t>)>;
 
-  using on_peer = std::function<void(caf::expected<peer>)>;
+  using on_peer = std::function<void(caf::expected<connection>)>;
 
   using on_done = std::function<void(const caf::error&)>;
 

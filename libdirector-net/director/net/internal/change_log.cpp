@@ -1,0 +1,133 @@
+#include "director/net/internal/change_log.hpp"
+
+#include "director/internal/compat.hpp"
+#include "director/net/detail/events.hpp"
+
+#include <caf/actor_cast.hpp>
+
+#include <utility>
+
+namespace director::net::internal {
+
+namespace compat = director::internal::compat;
+
+entry to_entry(const child_record& x, bool with_body) {
+  entry result;
+  result.id = x.id;
+  result.director = x.owner ? x.owner.id() : 0;
+  auto here = x.handle && (!x.owner || x.handle->node() == x.owner.node());
+  result.actor = here ? x.handle->id() : 0;
+  result.incarnation = x.incarnation;
+  result.restart_count = x.restart_count;
+  result.status = x.status;
+  // Without director, somebody has to do the restart.
+  result.wanted = !x.owner && x.status == child_status::restarting;
+  result.keep = !x.spec->delete_before_terminate.value_or(true);
+  auto foreign = x.handle && !here;
+  if (with_body || foreign)
+    result.body = std::make_shared<const entry_body>(entry_body{
+      x.spec, x.args, x.own, x.extra, foreign ? x.handle : caf::actor{}});
+  return result;
+}
+
+change_log::change_log(caf::actor_system& system)
+  : system_(system),
+    handles_(system) {
+  nodes_.emplace_back(0, system.node());
+}
+
+// -- replica_hooks ------------------------------------------------------------
+
+void change_log::changed(const child_record& from, const child_record& to) {
+  if (silent())
+    return;
+  auto new_body = from.spec != to.spec || from.own != to.own
+                  || from.args.cptr() != to.args.cptr()
+                  || from.extra.cptr() != to.extra.cptr();
+  add({local_change::kind::put, to_entry(to, new_body),
+       from.handle != to.handle ? to.handle : caf::actor{}, 0});
+}
+
+void change_log::removed(const child_record& x) {
+  if (silent())
+    return;
+  local_change gone;
+  gone.what = local_change::kind::erase;
+  gone.now.id = x.id;
+  add(std::move(gone));
+}
+
+void change_log::wanted(const child_id& id) {
+  local_change x;
+  x.what = local_change::kind::wanted;
+  x.now.id = id;
+  add(std::move(x));
+}
+
+caf::actor change_log::resolve(const ets::internal::remote_actor& x) {
+  caf::node_id where;
+  {
+    std::shared_lock guard{nodes_mutex_};
+    if (x.node < nodes_.size())
+      where = nodes_[x.node].second;
+  }
+  return where ? handles_.get(where, x.id) : caf::actor{};
+}
+
+// -- the log ------------------------------------------------------------------
+
+void change_log::mark(uint64_t ticket) {
+  local_change x;
+  x.what = local_change::kind::mark;
+  x.ticket = ticket;
+  add(std::move(x));
+}
+
+void change_log::add(local_change x) {
+  caf::actor reader;
+  {
+    std::lock_guard guard{mutex_};
+    changes_.push_back(std::move(x));
+    if (std::exchange(announced_, true))
+      return;
+    reader = caf::actor_cast<caf::actor>(reader_);
+  }
+  if (reader)
+    compat::send(reader, caf::message_priority::normal, nullptr,
+                 detail::news_event{});
+}
+
+void change_log::reader(const caf::actor& x) {
+  std::lock_guard guard{mutex_};
+  reader_ = x.address();
+}
+
+std::vector<local_change> change_log::fetch() {
+  std::lock_guard guard{mutex_};
+  announced_ = false;
+  return std::exchange(changes_, {});
+}
+
+// -- nodes --------------------------------------------------------------------
+
+uint32_t change_log::number_of(node_key node) {
+  std::unique_lock guard{nodes_mutex_};
+  auto [i, fresh] = numbers_.try_emplace(node,
+                                         static_cast<uint32_t>(nodes_.size()));
+  if (fresh)
+    nodes_.emplace_back(node, caf::node_id{});
+  return i->second;
+}
+
+node_key change_log::key_of(uint32_t number) const {
+  std::shared_lock guard{nodes_mutex_};
+  return number < nodes_.size() ? nodes_[number].first : 0;
+}
+
+void change_log::locate(node_key node, const caf::node_id& where) {
+  auto number = number_of(node);
+  std::unique_lock guard{nodes_mutex_};
+  nodes_[number].second = where;
+}
+
+} // namespace director::net::internal

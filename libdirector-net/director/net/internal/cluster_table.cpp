@@ -1,0 +1,334 @@
+#include "director/net/internal/cluster_table.hpp"
+
+#include "director/internal/compat.hpp"
+
+#include <caf/actor_cast.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace director::net::internal {
+
+namespace compat = director::internal::compat;
+
+const char* local_field(const child_spec& spec) {
+  if (spec.start.local())
+    return "start";
+  if (spec.plan.local())
+    return "plan";
+  if (spec.log_filter.local())
+    return "log_filter";
+  return nullptr;
+}
+
+namespace {
+
+caf::error check_travels(const child_record& x) {
+  for (auto& spec : {x.spec, x.own})
+    if (spec)
+      if (auto* field = local_field(*spec))
+        return make_spec_error(
+          errc::invalid_child_spec, field, x.id,
+          "a callable cannot travel to other nodes; give the name of one in "
+          "the catalog");
+  return {};
+}
+
+} // namespace
+
+cluster_table::cluster_table(caf::actor_system& system, std::string name,
+                             std::shared_ptr<local_table> local,
+                             std::shared_ptr<change_log> log)
+  : system_(system),
+    name_(std::move(name)),
+    local_(std::move(local)),
+    log_(std::move(log)) {
+  // nop
+}
+
+void cluster_table::actor(const caf::actor& x) {
+  actor_ = x.address();
+  log_->reader(x);
+}
+
+template <class Event>
+bool cluster_table::tell(Event event) const {
+  auto to = caf::actor_cast<caf::actor>(actor_);
+  if (!is_alive(to))
+    return false;
+  compat::send(to, caf::message_priority::normal, nullptr, std::move(event));
+  return true;
+}
+
+// -- reads --------------------------------------------------------------------
+
+const std::string& cluster_table::name() const noexcept {
+  return name_;
+}
+
+ets::table_actor cluster_table::handle() const {
+  return local_->handle();
+}
+
+void cluster_table::subscribe(const caf::actor& subscriber,
+                              ets::change_filter filter) {
+  local_->subscribe(subscriber, std::move(filter));
+}
+
+void cluster_table::unsubscribe(const caf::actor& subscriber) {
+  local_->unsubscribe(subscriber);
+}
+
+std::optional<child_record> cluster_table::find(const child_id& id) const {
+  return local_->find(id);
+}
+
+void cluster_table::visit(
+  const std::function<void(const child_record&)>& fn) const {
+  local_->visit(fn);
+}
+
+child_counts cluster_table::count_children() const {
+  return local_->count_children();
+}
+
+caf::expected<caf::actor> cluster_table::get_actor(const child_id& id) const {
+  return local_->get_actor(id);
+}
+
+// -- directors ----------------------------------------------------------------
+
+caf::error cluster_table::attach(table_client& client) {
+  return local_->attach(client);
+}
+
+void cluster_table::forget(table_client& client) {
+  // Nobody will start what such a claim was granted already.
+  std::vector<row_id> rows;
+  {
+    std::lock_guard guard{pending_mutex_};
+    for (auto& [ticket, x] : pending_)
+      if (x.client == &client)
+        for (auto& item : x.items)
+          if (item.fresh && !item.err && item.row != 0)
+            rows.push_back(item.row);
+    std::erase_if(pending_,
+                  [&](auto& kvp) { return kvp.second.client == &client; });
+  }
+  if (!rows.empty())
+    local_->erase(client, rows);
+}
+
+void cluster_table::detach(table_client& client) {
+  forget(client);
+  local_->detach(client);
+}
+
+void cluster_table::abandon(table_client& client) {
+  forget(client);
+  local_->abandon(client);
+}
+
+void cluster_table::declined(table_client&, const child_id& id) {
+  tell(detail::decline_event{id});
+}
+
+// -- writes -------------------------------------------------------------------
+
+write_result cluster_table::claim(table_client& client,
+                                  std::vector<claim_item>& items) {
+  pending_write x;
+  x.client = &client;
+  for (size_t i = 0; i < items.size(); ++i) {
+    auto& item = items[i];
+    item.err = item.record.spec ? check_travels(item.record) : caf::error{};
+    if (!item.err)
+      x.asked.push_back(i);
+  }
+  if (x.asked.empty())
+    return write_result::done();
+  uint64_t ticket = 0;
+  {
+    std::lock_guard guard{pending_mutex_};
+    if (closed_)
+      return write_result::failed(caf::make_error(errc::table_closed));
+    ticket = ++last_ticket_;
+    x.items = std::move(items);
+    pending_.emplace(ticket, std::move(x));
+  }
+  tell(detail::claim_event{ticket});
+  return write_result::pending(ticket);
+}
+
+write_result cluster_table::put(table_client& client,
+                                std::span<const put_item> items) {
+  auto acknowledged = false;
+  for (auto& item : items) {
+    auto& x = *item.record;
+    if (auto err = check_travels(x))
+      return write_result::failed(std::move(err));
+    // Whoever hears of a first start relies on it.
+    acknowledged = acknowledged
+                   || (x.incarnation == 1 && x.owner
+                       && (x.status == child_status::running
+                           || x.status == child_status::undefined));
+  }
+  auto result = local_->put(client, items);
+  if (!acknowledged || result.err())
+    return result;
+  uint64_t ticket = 0;
+  {
+    std::lock_guard guard{pending_mutex_};
+    if (closed_)
+      return result;
+    ticket = ++last_ticket_;
+    pending_write x;
+    x.client = &client;
+    pending_.emplace(ticket, std::move(x));
+  }
+  log_->mark(ticket);
+  return write_result::pending(ticket);
+}
+
+write_result cluster_table::erase(table_client& client,
+                                  std::span<const row_id> rows) {
+  return local_->erase(client, rows);
+}
+
+void cluster_table::close() {
+  if (!tell(detail::leave_event{caf::timespan{0}}))
+    local_->close();
+}
+
+// -- the cluster --------------------------------------------------------------
+
+address cluster_table::where() const {
+  std::lock_guard guard{view_mutex_};
+  return where_;
+}
+
+std::vector<node_info> cluster_table::nodes() const {
+  std::lock_guard guard{view_mutex_};
+  return nodes_;
+}
+
+node_key cluster_table::node_of(const child_id& id) const {
+  auto number = local_->node_of(id);
+  if (!number)
+    return 0;
+  if (*number != 0)
+    return log_->key_of(*number);
+  std::lock_guard guard{view_mutex_};
+  return self_;
+}
+
+bool cluster_table::paused() const {
+  std::lock_guard guard{view_mutex_};
+  return paused_;
+}
+
+void cluster_table::rebalance() {
+  tell(detail::rebalance_event{});
+}
+
+caf::error cluster_table::leave(caf::timespan timeout) {
+  std::future<caf::error> done;
+  {
+    std::lock_guard guard{leave_mutex_};
+    if (left_)
+      return *left_;
+    done = leavers_.emplace_back().get_future();
+  }
+  if (!tell(detail::leave_event{timeout}))
+    has_left({});
+  return done.get();
+}
+
+// -- for the actor behind the table ---------------------------------------------
+
+void cluster_table::view(node_key self, address where,
+                         std::vector<node_info> nodes, bool paused) {
+  std::lock_guard guard{view_mutex_};
+  self_ = self;
+  where_ = std::move(where);
+  nodes_ = std::move(nodes);
+  paused_ = paused;
+}
+
+std::vector<std::pair<child_id, claim_mode>>
+cluster_table::wishes(uint64_t ticket) {
+  std::vector<std::pair<child_id, claim_mode>> result;
+  std::lock_guard guard{pending_mutex_};
+  auto i = pending_.find(ticket);
+  if (i == pending_.end())
+    return result;
+  auto& x = i->second;
+  result.reserve(x.asked.size());
+  for (auto position : x.asked)
+    result.emplace_back(x.items[position].record.id, x.items[position].mode);
+  return result;
+}
+
+std::optional<entry> cluster_table::take(uint64_t ticket, size_t index) {
+  std::lock_guard guard{pending_mutex_};
+  auto i = pending_.find(ticket);
+  if (i == pending_.end())
+    return std::nullopt;
+  auto& item = i->second.items[i->second.asked[index]];
+  auto decided = log_->silently(
+    [&] { return local_->try_claim(*i->second.client, item); });
+  if (!decided || item.err)
+    return std::nullopt;
+  return to_entry(item.record, true);
+}
+
+void cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
+  std::lock_guard guard{pending_mutex_};
+  auto i = pending_.find(ticket);
+  if (i == pending_.end())
+    return;
+  auto& item = i->second.items[i->second.asked[index]];
+  item.err = caf::error{};
+  if (why == claim_outcome::no_quorum) {
+    item.err = caf::make_error(errc::no_quorum);
+    return;
+  }
+  // This copy has the answer.
+  auto existing = local_->find(item.record.id);
+  decide_claim(item, existing ? &*existing : nullptr,
+               i->second.client->address());
+  if (!item.err)
+    item.err = caf::make_error(errc::claim_timeout);
+}
+
+void cluster_table::complete(uint64_t ticket) {
+  std::lock_guard guard{pending_mutex_};
+  auto i = pending_.find(ticket);
+  if (i == pending_.end())
+    return;
+  auto x = std::move(i->second);
+  pending_.erase(i);
+  x.client->completed(ticket, {}, std::move(x.items));
+}
+
+void cluster_table::has_left(caf::error err) {
+  {
+    std::lock_guard guard{pending_mutex_};
+    closed_ = true;
+    for (auto& [ticket, x] : std::exchange(pending_, {}))
+      x.client->completed(ticket, caf::make_error(errc::table_closed),
+                          std::move(x.items));
+  }
+  local_->close();
+  std::vector<std::promise<caf::error>> waiting;
+  {
+    std::lock_guard guard{leave_mutex_};
+    if (!left_)
+      left_ = err;
+    waiting = std::exchange(leavers_, {});
+  }
+  for (auto& x : waiting)
+    x.set_value(err);
+}
+
+} // namespace director::net::internal
