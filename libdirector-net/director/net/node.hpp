@@ -43,4 +43,15 @@ bool inspect(Inspector& f, contact& x) {
                             f.field("where", x.where));
 }
 
+/// What a node knows of another one.
+enum class node_state : uint8_t {
+  /// Heard of, not yet connected.
+  reaching,
+  up,
+  /// Silent or disconnected, but not for long enough.
+  suspect,
+  /// Gone, as far as this node can tell.
+  down,
+};
+
 } // namespace director::net

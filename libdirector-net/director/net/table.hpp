@@ -46,7 +46,7 @@ struct options {
   /// Nodes of another cluster are refused. It is a name, not a secret.
   std::string cluster = "director";
 
-  /// Name of this node for humans. Default: host and port.
+  /// Name of this node for humans. Default: the ID of the process.
   std::string node = {};
 
   /// Where to listen; port 0 takes any. Without TLS, other hosts than those of
@@ -129,8 +129,8 @@ struct node_info {
 ///
 /// Specs must travel: `start`, `plan` and `log_filter` must be names of the
 /// catalog or, for plans, ready-made; a spec with a local callable is refused
-/// with `errc::invalid_child_spec`. Messages in specs must be made of types that
-/// all nodes know.
+/// with `errc::invalid_child_spec`. Messages in specs must be made of types
+/// that all nodes know.
 ///
 /// All member functions are safe from any thread. Those that wait say so.
 class table : public ets::table {
@@ -157,8 +157,7 @@ public:
   /// that use it. Waits; not for actors.
   /// Errors: `errc::unresponsive` if children did not end in time; the node
   /// has left all the same.
-  virtual caf::error leave(caf::timespan timeout = defaults::leave_timeout)
-    = 0;
+  virtual caf::error leave(caf::timespan timeout = defaults::leave_timeout) = 0;
 };
 
 /// @relates table

@@ -55,6 +55,16 @@ void send(const caf::actor& receiver, caf::message_priority priority,
   receiver->enqueue(make_element(priority, std::forward<Ts>(xs)...), sched);
 }
 
+/// Sends an asynchronous message that names its sender.
+template <class... Ts>
+void send_as(const caf::strong_actor_ptr& sender, const caf::actor& receiver,
+             scheduler_type* sched, Ts&&... xs) {
+  auto element = make_element(caf::message_priority::normal,
+                              std::forward<Ts>(xs)...);
+  element->sender = sender;
+  receiver->enqueue(std::move(element), sched);
+}
+
 /// Sends a request without timeout and handles the response later. Works for
 /// event-based (`then`) actors.
 template <class Self, class OnValue, class OnError, class... Ts>

@@ -166,8 +166,13 @@ public:
   /// false if there is none.
   bool offer(std::vector<child_id> ids);
 
-  /// Has children ended by their directors.
+  /// Has children ended by their directors; by whoever has them if their
+  /// records belong to another node already.
   void hand_over(const hand_over_request& what);
+
+  /// Returns the number of the node that manages a child, nothing if there is
+  /// no such child, or nobody manages it.
+  std::optional<uint32_t> node_of(const child_id& id) const;
 
 private:
   using store_type = store<shared_record, id_of, std::hash<child_id>>;

@@ -139,9 +139,14 @@ bool shared_table::offer(std::vector<child_id> ids) {
 
 void shared_table::hand_over(const hand_over_request& what) {
   std::unordered_map<seat_ptr, std::vector<child_id>> owners;
-  for (auto& id : what.ids)
-    if (auto who = seat_of(id))
-      owners[who].push_back(id);
+  if (!what.release) {
+    for (auto& who : all_seats())
+      owners[who] = what.ids;
+  } else {
+    for (auto& id : what.ids)
+      if (auto who = seat_of(id))
+        owners[who].push_back(id);
+  }
   for (auto& [who, ids] : owners) {
     std::lock_guard guard{who->mutex};
     if (who->client == nullptr)
@@ -150,6 +155,15 @@ void shared_table::hand_over(const hand_over_request& what) {
     part.ids = std::move(ids);
     who->client->hand_over(std::move(part));
   }
+}
+
+std::optional<uint32_t> shared_table::node_of(const child_id& id) const {
+  std::optional<uint32_t> result;
+  store_.read(id, [&](const shared_record& x) {
+    if (x.value.owner)
+      result = x.where.node;
+  });
+  return result;
 }
 
 } // namespace director::ets::internal

@@ -244,7 +244,8 @@ caf::error cluster_table::leave(caf::timespan timeout) {
   return done.get();
 }
 
-// -- for the actor behind the table ---------------------------------------------
+// -- for the actor behind the table
+// ---------------------------------------------
 
 void cluster_table::view(node_key self, address where,
                          std::vector<node_info> nodes, bool paused) {
@@ -319,7 +320,7 @@ void cluster_table::has_left(caf::error err) {
       x.client->completed(ticket, caf::make_error(errc::table_closed),
                           std::move(x.items));
   }
-  local_->close();
+  local_->end();
   std::vector<std::promise<caf::error>> waiting;
   {
     std::lock_guard guard{leave_mutex_};

@@ -37,7 +37,8 @@ public:
   }
 
   bool operator()(const copy& x) {
-    specs_of(x.entries, [](const entry& y) -> auto& { return y; });
+    specs_of(
+      x.entries, [](const entry& y) -> auto& { return y; });
     return all(x.about, x.clock, x.seen, x.members, x.complete) && write_specs()
            && all(x.entries);
   }
@@ -47,7 +48,8 @@ public:
   }
 
   bool operator()(const steps& x) {
-    specs_of(x.list, [](const step& y) -> auto& { return y.now; });
+    specs_of(
+      x.list, [](const step& y) -> auto& { return y.now; });
     return all(x.first) && write_specs() && all(x.list);
   }
 

@@ -14,21 +14,6 @@
 #include <unordered_map>
 #include <vector>
 
-namespace director::net {
-
-/// What a node knows of another one.
-enum class node_state : uint8_t {
-  /// Heard of, not yet connected.
-  reaching,
-  up,
-  /// Silent or disconnected, but not for long enough.
-  suspect,
-  /// Gone, as far as this node can tell.
-  down,
-};
-
-} // namespace director::net
-
 namespace director::net::internal {
 
 using clock_type = std::chrono::steady_clock;

@@ -1,0 +1,484 @@
+#include "director/net/internal/node_actor.hpp"
+
+#include "director/internal/compat.hpp"
+#include "director/internal/names.hpp"
+#include "director/net/internal/codec.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/sec.hpp>
+#include <caf/telemetry/metric_registry.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace director::net::internal {
+
+namespace compat = director::internal::compat;
+
+namespace {
+
+/// A defect that shows up with each packet is reported once in a while.
+constexpr caf::timespan complaint_interval = std::chrono::seconds{10};
+
+} // namespace
+
+node_actor::node_actor(caf::actor_config& cfg,
+                       std::shared_ptr<cluster_table> table, options opts,
+                       protocol_settings settings)
+  : caf::event_based_actor(cfg),
+    table_(std::move(table)),
+    options_(std::move(opts)),
+    transport_(this),
+    protocol_(*this, std::move(settings)) {
+  auto& all = system().metrics();
+  auto& label = table_->name();
+  static constexpr std::array bounds{.001, .01, .1, 1., 10., 100.};
+  metrics_ = {
+    all.gauge_instance("director", "net-nodes", {{"table", label}},
+                       "Number of nodes that are up, this one included."),
+    all.counter_instance("director", "net-takeovers", {{"table", label}},
+                         "Number of children that have got another node, or "
+                         "have been removed, after they had lost theirs.",
+                         "1", true),
+    all.counter_instance("director", "net-conflicts", {{"table", label}},
+                         "Number of children of this node that had to end "
+                         "because another instance was kept.",
+                         "1", true),
+    all
+      .histogram_family<double>("director", "net-takeover-duration", {"table"},
+                                bounds,
+                                "Time from the loss of a node until all its "
+                                "children had another one.",
+                                "seconds")
+      ->get_or_add({{"table", label}}),
+  };
+}
+
+node_actor::~node_actor() {
+  // nop
+}
+
+const char* node_actor::name() const {
+  return "director.net.node";
+}
+
+caf::behavior node_actor::make_behavior() {
+  begun_ = clock_type::now();
+  listen();
+  return compat::make_behavior(
+    this,
+    [](caf::exit_msg&) {
+      // The node leaves when it is asked to, not before.
+    },
+    [this](const caf::message& msg) -> caf::error {
+      if (!transport_.handle(msg))
+        complain("unexpected message: " + to_string(msg));
+      return caf::make_error(errc::unknown_request);
+    },
+    [this](frame_atom, uint64_t session, const std::string& bytes) {
+      receive(current_sender(), session, bytes);
+    },
+    [this](detail::news_event) {
+      fetch();
+      protocol_.flush();
+      settle();
+    },
+    [this](detail::claim_event x) {
+      fetch();
+      protocol_.claim(x.ticket, table_->wishes(x.ticket), clock_type::now());
+      settle();
+    },
+    [this](const detail::decline_event& x) {
+      fetch();
+      if (auto* now = protocol_.entries().find(x.id)) {
+        auto next = *now;
+        next.body = nullptr;
+        next.wanted = true;
+        if (protocol_.put(std::move(next)))
+          protocol_.declined({x.id});
+      }
+      settle();
+    },
+    [this](detail::link_event x) {
+      auto i = links_.find(x.link);
+      if (i == links_.end())
+        return;
+      numbers_.erase(i->second.handle.address());
+      links_.erase(i);
+      fetch();
+      protocol_.link_lost(x.link, clock_type::now());
+      settle();
+    },
+    [this](detail::rebalance_event) {
+      fetch();
+      protocol_.rebalance(clock_type::now());
+      settle();
+    },
+    [this](detail::leave_event x) {
+      fetch();
+      auto now = clock_type::now();
+      auto limit = std::min<caf::timespan>(x.timeout, std::chrono::hours{24});
+      protocol_.leave(now, now + limit);
+      settle();
+    });
+}
+
+void node_actor::on_exit() {
+  // Nothing but a kill or the end of the actor system ends this actor before
+  // the node has left.
+  if (!joined_)
+    table_->joined.set_value(caf::make_error(caf::exit_reason::kill));
+  joined_ = true;
+  table_->has_left(caf::make_error(errc::table_closed));
+  links_.clear();
+  directors_.clear();
+}
+
+// -- connections --------------------------------------------------------------
+
+void node_actor::listen() {
+  transport_.publish({options_.listen.host, options_.listen.port, options_.tls},
+                     caf::actor_cast<caf::actor>(ctrl()),
+                     [this](caf::expected<uint16_t> port) {
+                       if (!port) {
+                         joined_ = true;
+                         table_->joined.set_value(std::move(port.error()));
+                         return quit();
+                       }
+                       port_ = *port;
+                       protocol_.port(port_);
+                       started_ = true;
+                       protocol_.start(clock_type::now());
+                       tick();
+                     });
+}
+
+void node_actor::connect(const net::address& to) {
+  transport_.connect(
+    {to.host, to.port, options_.tls}, options_.suspicion,
+    [this, to](caf::expected<connection> other) {
+      fetch();
+      auto now = clock_type::now();
+      if (other) {
+        auto ptr = caf::actor_cast<caf::strong_actor_ptr>(other->actor);
+        protocol_.connected(to, link_to(ptr), now);
+      } else {
+        auto refused = other.error() == caf::sec::cannot_connect_to_node;
+        protocol_.unreachable(to, refused, now);
+      }
+      settle();
+    });
+}
+
+link_id node_actor::link_to(const caf::strong_actor_ptr& other) {
+  auto handle = caf::actor_cast<caf::actor>(other);
+  auto [i, fresh] = numbers_.try_emplace(handle.address(), last_link_ + 1);
+  if (!fresh)
+    return i->second;
+  auto number = ++last_link_;
+  links_.emplace(number, link{handle, handle.node()});
+  // Ends with the actor or with the connection, whichever comes first.
+  handle->attach_functor([self = address(), number] {
+    if (auto to = caf::actor_cast<caf::actor>(self))
+      compat::send(to, caf::message_priority::normal, nullptr,
+                   detail::link_event{number});
+  });
+  return number;
+}
+
+void node_actor::transmit(link_id to, uint64_t session, packet_ptr what) {
+  auto i = links_.find(to);
+  if (i == links_.end())
+    return;
+  if (encoded_ != what) {
+    encoded_ = std::move(what);
+    bytes_.clear();
+    if (auto err = encode_packet(system(), *encoded_, bytes_)) {
+      encoded_ = nullptr;
+      return complain("cannot be sent to other nodes: " + to_string(err));
+    }
+  }
+  compat::send_as(ctrl(), i->second.handle, context(), frame_atom_v, session,
+                  bytes_);
+}
+
+void node_actor::receive(const caf::strong_actor_ptr& from, uint64_t session,
+                         const std::string& bytes) {
+  if (!from || from->node() == node())
+    return complain("a packet without sender");
+  packet what;
+  if (auto err = decode_packet(system(), table_->log().handles(), bytes, what))
+    return complain("malformed packet: " + to_string(err));
+  auto number = link_to(from);
+  if (auto* x = std::get_if<hello>(&what))
+    table_->log().locate(x->self.key, from->node());
+  fetch();
+  protocol_.receive(number, session, std::move(what), clock_type::now());
+  settle();
+}
+
+// -- the local copy -----------------------------------------------------------
+
+void node_actor::fetch() {
+  for (auto& x : table_->log().fetch()) {
+    switch (x.what) {
+      case local_change::kind::put:
+        if (x.handle && x.now.actor != 0)
+          publish_handle(system(), x.handle);
+        protocol_.put(std::move(x.now));
+        break;
+      case local_change::kind::erase:
+        protocol_.erase(x.now.id);
+        break;
+      case local_change::kind::wanted:
+        if (auto* now = protocol_.entries().find(x.now.id)) {
+          auto next = *now;
+          next.body = nullptr;
+          next.wanted = true;
+          protocol_.put(std::move(next));
+        }
+        break;
+      case local_change::kind::mark:
+        waiting_.emplace(protocol_.entries().seen(protocol_.members().self()),
+                         x.ticket);
+        break;
+    }
+  }
+  // Some may wait for what has arrived already.
+  received_everywhere(received_);
+}
+
+caf::actor_addr node_actor::director_of(const entry& x) {
+  auto& known = directors_[{x.last.author, x.director}];
+  if (!known)
+    known = table_->log().resolve(
+      {table_->log().number_of(x.last.author), x.director});
+  return known ? known.address() : caf::actor_addr{};
+}
+
+void node_actor::changed(const entry& now, bool live) {
+  if (now.last.author == protocol_.members().self())
+    return;
+  child_record x;
+  x.id = now.id;
+  x.incarnation = now.incarnation;
+  x.restart_count = now.restart_count;
+  x.spec = now.body->spec;
+  x.args = now.body->args;
+  x.own = now.body->own;
+  x.extra = now.body->extra;
+  ets::internal::remote_actor where{table_->log().number_of(now.last.author),
+                                    0};
+  if (live && now.director != 0) {
+    x.owner = director_of(now);
+    x.status = now.status;
+    x.handle = now.body->foreign;
+    where.id = now.actor;
+  } else if (live) {
+    x.status = now.wanted ? child_status::restarting : now.status;
+  } else {
+    auto waits = now.wanted || now.status == child_status::running
+                 || now.status == child_status::restarting;
+    x.status = waits ? child_status::restarting : child_status::undefined;
+  }
+  table_->local().apply(std::move(x), where);
+}
+
+void node_actor::removed(const child_id& id) {
+  table_->local().remove(id);
+}
+
+std::optional<entry> node_actor::take(uint64_t ticket, size_t index) {
+  return table_->take(ticket, index);
+}
+
+void node_actor::refuse(uint64_t ticket, size_t index, claim_outcome why) {
+  table_->refuse(ticket, index, why);
+}
+
+void node_actor::claim_done(uint64_t ticket) {
+  table_->complete(ticket);
+}
+
+void node_actor::received_everywhere(uint64_t count) {
+  received_ = count;
+  auto end = waiting_.upper_bound(count);
+  for (auto i = waiting_.begin(); i != end; ++i)
+    table_->complete(i->second);
+  waiting_.erase(waiting_.begin(), end);
+}
+
+void node_actor::depart(std::vector<child_id> ids, departure why) {
+  hand_over_request what;
+  what.ids = std::move(ids);
+  switch (why) {
+    case departure::lost:
+      // Their records must be those of the other node first.
+      lost_.insert(lost_.end(), what.ids.begin(), what.ids.end());
+      return;
+    case departure::paused:
+      what.reason = caf::make_error(errc::no_quorum);
+      what.limit = caf::timespan{0};
+      tell(severity::error,
+           fmt::format("no majority: {} children end here", what.ids.size()),
+           what.reason);
+      break;
+    case departure::moved:
+      break;
+  }
+  table_->local().hand_over(what);
+}
+
+void node_actor::start(std::vector<child_id> ids) {
+  table_->local().offer(std::move(ids));
+}
+
+bool node_actor::can_start() const {
+  return table_->local().directors() > 0;
+}
+
+// -- news ---------------------------------------------------------------------
+
+void node_actor::node_changed(const peer& x) {
+  tell(x.state == node_state::up ? severity::info : severity::warning,
+       fmt::format("node '{}' at {}:{} is {}", x.who.name, x.who.where.host,
+                   x.who.where.port, to_string(x.state)));
+  publish_view();
+}
+
+void node_actor::turned_away(const std::string& text) {
+  refusal_ = text;
+  complain("refused by another node: " + text);
+}
+
+void node_actor::complain(const std::string& text) {
+  auto now = clock_type::now();
+  if (complaints_.size() > 100)
+    complaints_.clear();
+  auto [i, fresh] = complaints_.try_emplace(text, now);
+  if (!fresh && now - i->second < complaint_interval)
+    return;
+  i->second = now;
+  tell(severity::warning, text);
+}
+
+void node_actor::took_over(size_t children, clock_type::duration time) {
+  metrics_.takeovers->inc(static_cast<int64_t>(children));
+  metrics_.takeover_duration->observe(
+    std::chrono::duration<double>(time).count());
+}
+
+void node_actor::conflict(const child_id&) {
+  metrics_.conflicts->inc();
+}
+
+void node_actor::has_left() {
+  done_ = true;
+}
+
+void node_actor::tell(severity level, const std::string& text,
+                      caf::error reason, const child_record* child) {
+  if (!options_.sink)
+    return;
+  caf::message no_state;
+  try {
+    options_.sink({report_kind::unexpected_message, level, report_detail::brief,
+                   "table " + table_->name(), child, reason, text, no_state});
+  } catch (...) {
+    // As with directors, a sink that throws misses a report.
+  }
+}
+
+// -- work ---------------------------------------------------------------------
+
+void node_actor::settle() {
+  if (!lost_.empty()) {
+    hand_over_request what;
+    what.ids = std::exchange(lost_, {});
+    what.reason = caf::make_error(errc::lost_to_peer);
+    what.release = false;
+    table_->local().hand_over(what);
+  }
+  retry_later();
+  check_joined();
+  if (std::exchange(done_, false)) {
+    transport_.unpublish(port_);
+    director::internal::release_name(
+      system(), table_->local().registered_name() + ".node", ctrl());
+    table_->local().close();
+    table_->has_left({});
+    quit();
+  }
+}
+
+void node_actor::tick() {
+  fetch();
+  protocol_.tick(clock_type::now());
+  publish_view();
+  settle();
+  run_delayed(options_.heartbeat, [this] { tick(); });
+}
+
+void node_actor::retry_later() {
+  auto next = protocol_.next_retry();
+  if (!next || std::exchange(retry_pending_, true))
+    return;
+  auto delay = std::max<caf::timespan>(*next - clock_type::now(),
+                                       caf::timespan{0});
+  run_delayed(delay, [this] {
+    retry_pending_ = false;
+    fetch();
+    protocol_.retry(clock_type::now());
+    settle();
+  });
+}
+
+void node_actor::publish_view() {
+  std::vector<node_info> nodes;
+  auto& members = protocol_.members();
+  auto& self = members.settings().self;
+  nodes.push_back({self.key, self.name, self.where, node_state::up, true, false,
+                   protocol_.children_of(self.key)});
+  int64_t up = 1;
+  for (auto& [key, x] : members.peers()) {
+    if (x.dead)
+      continue;
+    nodes.push_back({key, x.who.name, x.who.where, x.state, false, x.leaving,
+                     x.live() ? protocol_.children_of(key) : 0});
+    up += x.state == node_state::up ? 1 : 0;
+  }
+  std::ranges::sort(nodes, [](const node_info& x, const node_info& y) {
+    return std::tie(x.name, x.key) < std::tie(y.name, y.key);
+  });
+  metrics_.nodes->value(up);
+  table_->view(self.key, self.where, std::move(nodes), protocol_.paused());
+}
+
+void node_actor::check_joined() {
+  if (joined_ || !started_)
+    return;
+  caf::error result;
+  if (!protocol_.ready() || protocol_.paused()) {
+    if (!refusal_.empty() && protocol_.members().live_contacts().empty())
+      result = caf::make_error(errc::join_refused, refusal_);
+    else if (clock_type::now() - begun_ < options_.join_timeout)
+      return;
+    else if (protocol_.paused())
+      result = caf::make_error(errc::no_quorum);
+    else
+      result = caf::make_error(caf::sec::connection_timeout,
+                               "no other node has answered");
+  }
+  joined_ = true;
+  publish_view();
+  table_->joined.set_value(result);
+  if (result)
+    done_ = true;
+}
+
+} // namespace director::net::internal

@@ -1,0 +1,156 @@
+// The actor behind a table: talks to the other nodes.
+
+#pragma once
+
+#include "director/net/internal/cluster_table.hpp"
+#include "director/net/internal/protocol.hpp"
+#include "director/net/internal/transport.hpp"
+#include "director/net/table.hpp"
+
+#include <caf/event_based_actor.hpp>
+#include <caf/telemetry/counter.hpp>
+#include <caf/telemetry/gauge.hpp>
+#include <caf/telemetry/histogram.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace director::net::internal {
+
+/// Gives a protocol what it needs: messages, connections, time, and a copy of
+/// the table.
+class node_actor final : public caf::event_based_actor, environment {
+public:
+  node_actor(caf::actor_config& cfg, std::shared_ptr<cluster_table> table,
+             options opts, protocol_settings settings);
+
+  ~node_actor() override;
+
+  const char* name() const override;
+
+  void on_exit() override;
+
+protected:
+  caf::behavior make_behavior() override;
+
+private:
+  // -- environment
+  // --------------------------------------------------------------
+
+  void transmit(link_id to, uint64_t session, packet_ptr what) override;
+
+  void connect(const net::address& to) override;
+
+  void changed(const entry& now, bool live) override;
+
+  void removed(const child_id& id) override;
+
+  std::optional<entry> take(uint64_t ticket, size_t index) override;
+
+  void refuse(uint64_t ticket, size_t index, claim_outcome why) override;
+
+  void claim_done(uint64_t ticket) override;
+
+  void received_everywhere(uint64_t count) override;
+
+  void depart(std::vector<child_id> ids, departure why) override;
+
+  void start(std::vector<child_id> ids) override;
+
+  bool can_start() const override;
+
+  void node_changed(const peer& x) override;
+
+  void turned_away(const std::string& text) override;
+
+  void complain(const std::string& text) override;
+
+  void took_over(size_t children, clock_type::duration time) override;
+
+  void conflict(const child_id& id) override;
+
+  void has_left() override;
+
+  // -- connections
+  // ----------------------------------------------------------------
+
+  void listen();
+
+  /// Returns the number of the table of another node.
+  link_id link_to(const caf::strong_actor_ptr& other);
+
+  void receive(const caf::strong_actor_ptr& from, uint64_t session,
+               const std::string& bytes);
+
+  // -- work
+  // -----------------------------------------------------------------------
+
+  /// Passes changes of this node on to the protocol. Comes before anything else
+  /// that the protocol hears.
+  void fetch();
+
+  /// Does what has gathered during an event.
+  void settle();
+
+  void tick();
+
+  void retry_later();
+
+  void publish_view();
+
+  void check_joined();
+
+  void tell(severity level, const std::string& text, caf::error reason = {},
+            const child_record* child = nullptr);
+
+  caf::actor_addr director_of(const entry& x);
+
+  std::shared_ptr<cluster_table> table_;
+  options options_;
+  transport transport_;
+  protocol protocol_;
+  uint16_t port_ = 0;
+
+  struct link {
+    caf::actor handle;
+    caf::node_id node;
+  };
+
+  std::unordered_map<link_id, link> links_;
+  std::unordered_map<caf::actor_addr, link_id> numbers_;
+  link_id last_link_ = 0;
+
+  /// What was encoded last: most packets go to several nodes.
+  packet_ptr encoded_;
+  std::string bytes_;
+
+  /// Directors of other nodes.
+  std::map<std::pair<node_key, uint64_t>, caf::actor> directors_;
+
+  /// Tickets of writes that wait for the other copies, by number of the change.
+  std::multimap<uint64_t, uint64_t> waiting_;
+
+  uint64_t received_ = 0;
+  std::vector<child_id> lost_;
+  bool retry_pending_ = false;
+  bool started_ = false;
+  bool joined_ = false;
+  bool done_ = false;
+  time_point begun_{};
+  std::string refusal_;
+  std::map<std::string, time_point> complaints_;
+
+  struct metrics {
+    caf::telemetry::int_gauge* nodes;
+    caf::telemetry::int_counter* takeovers;
+    caf::telemetry::int_counter* conflicts;
+    caf::telemetry::dbl_histogram* takeover_duration;
+  };
+
+  metrics metrics_;
+};
+
+} // namespace director::net::internal
