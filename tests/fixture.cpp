@@ -70,6 +70,12 @@ world::world(size_t threads) {
   sys = std::make_unique<caf::actor_system>(config);
 }
 
+world::world(const std::function<void(caf::actor_system_config&)>& prepare) {
+  config.set("caf.scheduler.max-threads", size_t{2});
+  prepare(config);
+  sys = std::make_unique<caf::actor_system>(config);
+}
+
 world::~world() {
   for (auto& handle : directors_)
     send_exit(as_actor(handle), caf::exit_reason::user_shutdown);

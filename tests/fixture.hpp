@@ -93,6 +93,9 @@ public:
 
   explicit world(size_t threads);
 
+  /// @param prepare loads modules of the actor system.
+  explicit world(const std::function<void(caf::actor_system_config&)>& prepare);
+
   ~world();
 
   director::director_options options(std::string name = "test");

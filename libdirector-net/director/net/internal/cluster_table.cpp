@@ -196,8 +196,18 @@ write_result cluster_table::erase(table_client& client,
 }
 
 void cluster_table::close() {
+  finish();
+  local_->close();
   if (!tell(detail::leave_event{caf::timespan{0}}))
-    local_->close();
+    has_left({});
+}
+
+void cluster_table::finish() {
+  std::lock_guard guard{pending_mutex_};
+  closed_ = true;
+  for (auto& [ticket, x] : std::exchange(pending_, {}))
+    x.client->completed(ticket, caf::make_error(errc::table_closed),
+                        std::move(x.items));
 }
 
 // -- the cluster --------------------------------------------------------------
@@ -313,13 +323,7 @@ void cluster_table::complete(uint64_t ticket) {
 }
 
 void cluster_table::has_left(caf::error err) {
-  {
-    std::lock_guard guard{pending_mutex_};
-    closed_ = true;
-    for (auto& [ticket, x] : std::exchange(pending_, {}))
-      x.client->completed(ticket, caf::make_error(errc::table_closed),
-                          std::move(x.items));
-  }
+  finish();
   local_->end();
   std::vector<std::promise<caf::error>> waiting;
   {

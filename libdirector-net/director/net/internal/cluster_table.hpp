@@ -134,6 +134,9 @@ private:
 
   void forget(table_client& client);
 
+  /// Refuses all writes that other nodes have a say in.
+  void finish();
+
   caf::actor_system& system_;
   std::string name_;
   std::shared_ptr<local_table> local_;

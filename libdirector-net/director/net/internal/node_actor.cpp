@@ -108,7 +108,7 @@ caf::behavior node_actor::make_behavior() {
       auto i = links_.find(x.link);
       if (i == links_.end())
         return;
-      numbers_.erase(i->second.handle.address());
+      numbers_.erase(i->second.address());
       links_.erase(i);
       fetch();
       protocol_.link_lost(x.link, clock_type::now());
@@ -181,7 +181,7 @@ link_id node_actor::link_to(const caf::strong_actor_ptr& other) {
   if (!fresh)
     return i->second;
   auto number = ++last_link_;
-  links_.emplace(number, link{handle, handle.node()});
+  links_.emplace(number, handle);
   // Ends with the actor or with the connection, whichever comes first.
   handle->attach_functor([self = address(), number] {
     if (auto to = caf::actor_cast<caf::actor>(self))
@@ -203,8 +203,7 @@ void node_actor::transmit(link_id to, uint64_t session, packet_ptr what) {
       return complain("cannot be sent to other nodes: " + to_string(err));
     }
   }
-  compat::send_as(ctrl(), i->second.handle, context(), frame_atom_v, session,
-                  bytes_);
+  compat::send_as(ctrl(), i->second, context(), frame_atom_v, session, bytes_);
 }
 
 void node_actor::receive(const caf::strong_actor_ptr& from, uint64_t session,

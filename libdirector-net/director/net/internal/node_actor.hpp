@@ -114,12 +114,8 @@ private:
   protocol protocol_;
   uint16_t port_ = 0;
 
-  struct link {
-    caf::actor handle;
-    caf::node_id node;
-  };
-
-  std::unordered_map<link_id, link> links_;
+  /// Tables of other nodes.
+  std::unordered_map<link_id, caf::actor> links_;
   std::unordered_map<caf::actor_addr, link_id> numbers_;
   link_id last_link_ = 0;
 

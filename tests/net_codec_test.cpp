@@ -1,0 +1,182 @@
+// Packets as bytes.
+
+#include "fixture.hpp"
+
+#include <caf/io/middleman.hpp>
+
+#include <director/net/internal/codec.hpp>
+#include <random>
+
+using namespace director;
+using namespace director::net;
+using namespace director::net::internal;
+using namespace fixture;
+
+namespace {
+
+struct codec_world {
+  codec_world()
+    : env(
+      [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }),
+      handles(*env.sys) {
+    // nop
+  }
+
+  std::string encode(const packet& x) {
+    std::string result;
+    auto err = encode_packet(*env.sys, x, result);
+    INFO(to_string(err));
+    REQUIRE(!err);
+    return result;
+  }
+
+  packet decode(const std::string& bytes) {
+    packet result;
+    auto err = decode_packet(*env.sys, handles, bytes, result);
+    INFO(to_string(err));
+    REQUIRE(!err);
+    return result;
+  }
+
+  caf::error reject(std::string_view bytes) {
+    packet result;
+    return decode_packet(*env.sys, handles, bytes, result);
+  }
+
+  template <class T>
+  T trip(const T& x) {
+    auto result = decode(encode(x));
+    REQUIRE(std::holds_alternative<T>(result));
+    return std::get<T>(result);
+  }
+
+  world env;
+  remote_handles handles;
+};
+
+entry some_entry(child_id id) {
+  entry result;
+  result.id = std::move(id);
+  result.term = 7;
+  result.last = {11, 12};
+  result.born = 10;
+  result.director = 3;
+  result.actor = 4;
+  result.incarnation = 5;
+  result.restart_count = 6;
+  result.status = child_status::running;
+  result.keep = true;
+  return result;
+}
+
+entry_body_ptr some_body(const child_spec_ptr& spec) {
+  return std::make_shared<const entry_body>(
+    entry_body{spec, caf::make_message(std::string{"own"}, int32_t{1}), nullptr,
+               caf::make_message(2.5), caf::actor{}});
+}
+
+} // namespace
+
+TEST_CASE("packets survive the wire", "[net]") {
+  codec_world w;
+  auto spec = std::make_shared<const child_spec>(with_defaults(named_spec()));
+  SECTION("changes") {
+    steps x;
+    x.first = 12;
+    x.list.push_back({some_entry(1), false});
+    x.list.push_back({some_entry("two"), false});
+    x.list.push_back({some_entry("three"), true});
+    x.list[0].now.body = some_body(spec);
+    x.list[1].now.body = some_body(spec);
+    auto y = w.trip(x);
+    CHECK(y.first == 12);
+    REQUIRE(y.list.size() == 3);
+    auto& first = y.list[0].now;
+    CHECK(first.id == child_id{1});
+    CHECK(first.term == 7);
+    CHECK(first.last == change_id{11, 12});
+    CHECK(first.born == 10);
+    CHECK(first.director == 3);
+    CHECK(first.actor == 4);
+    CHECK(first.incarnation == 5);
+    CHECK(first.restart_count == 6);
+    CHECK(first.status == child_status::running);
+    CHECK(first.keep);
+    CHECK_FALSE(first.wanted);
+    REQUIRE(first.body);
+    CHECK(first.body->spec->start.name() == spec->start.name());
+    CHECK(first.body->args.size() == 2);
+    CHECK(first.body->args.get_as<std::string>(0) == "own");
+    CHECK(first.body->extra.get_as<double>(0) == 2.5);
+    // Shared before, shared after.
+    CHECK(first.body->spec == y.list[1].now.body->spec);
+    CHECK_FALSE(y.list[2].now.body);
+    CHECK(y.list[2].erased);
+  }
+  SECTION("all others") {
+    hello greeting;
+    greeting.cluster = "c";
+    greeting.table = "t";
+    greeting.self = {9, "nine", {"host", 99}};
+    greeting.session = 1;
+    greeting.ack = 2;
+    greeting.established = true;
+    greeting.seen = {{1, 2}, {3, 4}};
+    auto back = w.trip(greeting);
+    CHECK(back.version == protocol_version);
+    CHECK(back.self.where == greeting.self.where);
+    CHECK(back.self.name == "nine");
+    CHECK(back.seen == greeting.seen);
+    CHECK(back.established);
+    CHECK(w.trip(refusal{"no"}).text == "no");
+    copy all;
+    all.about = 3;
+    all.clock = 4;
+    all.members = {greeting.self};
+    all.entries = {some_entry(5)};
+    all.entries[0].body = some_body(spec);
+    CHECK(w.trip(all).entries.size() == 1);
+    CHECK(w.trip(all).members[0].key == 9);
+    CHECK(w.trip(copy_request{5}).about == 5);
+    CHECK(w.trip(receipt{6}).count == 6);
+    CHECK(w.trip(ballot{7, {{1, 2}}, {{child_id{1}, {2, 3}}}}).items[0].base
+          == change_id{2, 3});
+    CHECK(w.trip(vote{8, {1, 2}}).busy.size() == 2);
+    CHECK(w.trip(ballot_end{9}).number == 9);
+    heartbeat beat;
+    beat.stamp = 5;
+    beat.echo = 6;
+    beat.oldest_ballot = 7;
+    beat.open = true;
+    CHECK(w.trip(beat).oldest_ballot == 7);
+    CHECK(w.trip(beat).open);
+    CHECK(w.trip(offer{{1, "x"}}).ids.size() == 2);
+    CHECK(w.trip(decline{{1}}).ids.size() == 1);
+    CHECK(w.trip(move_request{{1}}).ids.size() == 1);
+    w.trip(rebalance_request{});
+    w.trip(bye{});
+  }
+}
+
+TEST_CASE("bytes that are no packet are an error", "[net]") {
+  codec_world w;
+  CHECK(w.reject(""));
+  CHECK(w.reject("\xff"));
+  steps x;
+  x.first = 1;
+  x.list.push_back({some_entry("child"), false});
+  x.list[0].now.body = some_body(
+    std::make_shared<const child_spec>(with_defaults(named_spec())));
+  auto good = w.encode(x);
+  for (size_t size = 0; size < good.size(); ++size)
+    CHECK(w.reject(std::string_view{good}.substr(0, size)));
+  CHECK(w.reject(good + "x"));
+  std::mt19937 random{1};
+  for (int i = 0; i < 20'000; ++i) {
+    auto bad = good;
+    for (int n = 0; n < 3; ++n)
+      bad[random() % bad.size()] = static_cast<char>(random());
+    // Must neither crash nor take much memory, whatever comes out.
+    std::ignore = w.reject(bad);
+  }
+}

@@ -1,0 +1,412 @@
+// Tables of several nodes, each of which is an actor system of this process.
+
+#include "fixture.hpp"
+
+#include <caf/io/middleman.hpp>
+#include <caf/telemetry/metric_registry.hpp>
+
+#include <director/net/all.hpp>
+#include <director/test/table_suite.hpp>
+
+using namespace director;
+using namespace fixture;
+
+namespace {
+
+/// One node: an actor system, its copy of the table, and a director.
+struct node {
+  explicit node(std::string node_name, net::options how = {},
+                bool with_director = true)
+    : env(
+      [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }),
+      name(std::move(node_name)) {
+    options = std::move(how);
+    options.table = "test";
+    options.node = name;
+    options.heartbeat = 50ms;
+    options.suspicion = 500ms;
+    options.alone_after = 200ms;
+    options.claim_timeout = 5s;
+    options.sink = [log = env.log](const report& x) { log->add(to_string(x)); };
+    auto joined = net::join(*env.sys, options);
+    if (!joined) {
+      err = joined.error();
+      return;
+    }
+    tab = *joined;
+    if (with_director)
+      dir = env.start({}, director_options_of_node());
+  }
+
+  ~node() {
+    if (tab)
+      tab->close();
+  }
+
+  director_options director_options_of_node() {
+    auto result = env.options(name);
+    result.table = tab;
+    auto fn = [log = env.log, name = name](start_context& ctx) {
+      auto label = to_string(ctx.id());
+      log->add("up " + label);
+      return ctx.spawn([log, name, label](caf::event_based_actor* self) {
+        self->attach_functor([log, label](const caf::error& reason) {
+          log->add("down " + label + " " + to_string(reason));
+        });
+        return caf::behavior{
+          [self](crash_atom) { self->quit(caf::sec::runtime_error); },
+          [name](count_atom) { return name; },
+        };
+      });
+    };
+    result.catalog.add_start("worker", fn);
+    result.catalog.add_start("only " + name, fn);
+    return result;
+  }
+
+  net::address where() const {
+    return tab->where();
+  }
+
+  world env;
+  std::string name;
+  net::options options;
+  caf::error err;
+  net::table_ptr tab;
+  std::optional<client> dir;
+};
+
+net::options near(const node& other) {
+  net::options result;
+  result.seeds = {other.where()};
+  return result;
+}
+
+child_spec worker(child_id id, bool keep = true) {
+  child_spec result;
+  result.id = std::move(id);
+  result.start = "worker";
+  result.plan = plans::permanent();
+  result.delete_before_terminate = !keep;
+  return result;
+}
+
+/// Asks a child who it is.
+std::string ask(node& from, const caf::actor& child) {
+  caf::scoped_actor self{*from.env.sys};
+  std::string result = "nobody";
+  director::internal::compat::request_receive(
+    self, child, patience, [&](std::string x) { result = std::move(x); },
+    [&](const caf::error& err) { result = to_string(err); }, count_atom_v);
+  return result;
+}
+
+std::string asked(node& from, const child_id& id) {
+  auto handle = from.tab->get_actor(id);
+  return handle ? ask(from, *handle) : to_string(handle.error());
+}
+
+} // namespace
+
+TEST_CASE("the table of a cluster conforms", "[net]") {
+  world env{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  int next = 0;
+  auto make = [&]() -> table_ptr {
+    net::options options;
+    options.table = std::to_string(++next);
+    options.sink = nullptr;
+    auto result = value_of(net::join(*env.sys, options));
+    // Nobody else closes them.
+    return {result.get(), [result](director::table*) { result->close(); }};
+  };
+  std::string failures;
+  for (auto& failure : director::test::check_table(
+         *env.sys, make, {.concurrent = true, .runs = 10, .rounds = 50}))
+    failures += failure + "\n";
+  CHECK(failures == "");
+}
+
+TEST_CASE("options are checked", "[net]") {
+  world env{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  net::options good;
+  good.table = "t";
+  CHECK(complaint(good) == "");
+  auto complains = [&](const std::function<void(net::options&)>& change) {
+    auto bad = good;
+    change(bad);
+    auto text = complaint(bad);
+    CHECK(error_of(net::join(*env.sys, bad)) == caf::sec::invalid_argument);
+    return text;
+  };
+  CHECK(contains(complains([](auto& x) { x.table = ""; }), "name"));
+  CHECK(contains(complains([](auto& x) { x.listen.host = "0.0.0.0"; }),
+                 "allow_plaintext"));
+  CHECK(contains(complains([](auto& x) {
+                   x.partitions = net::partition_mode::pause_minority;
+                 }),
+                 "expected"));
+  CHECK(contains(complains([](auto& x) { x.heartbeat = 0s; }), "heartbeat"));
+  CHECK(contains(complains([](auto& x) { x.suspicion = 300ms; }), "suspicion"));
+  CHECK(contains(complains([](auto& x) { x.pause_grace = -1s; }), "grace"));
+  CHECK(contains(complains([](auto& x) { x.claim_timeout = 1s; }), "claim"));
+  auto with_tls = good;
+  with_tls.tls = true;
+  CHECK(error_of(net::join(*env.sys, with_tls)) == caf::sec::invalid_argument);
+  world bare;
+  CHECK(error_of(net::join(*bare.sys, good)) == caf::sec::invalid_argument);
+}
+
+TEST_CASE("a process joins a table once", "[net]") {
+  node a{"a"};
+  CHECK(error_of(net::join(*a.env.sys, a.options)) == errc::name_taken);
+  CHECK(!a.tab->leave());
+  a.tab = value_of(net::join(*a.env.sys, a.options));
+}
+
+TEST_CASE("nodes share a table", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  REQUIRE(!b.err);
+  CHECK(value_of(a.dir->start_child(worker(1))).handle);
+  CHECK(value_of(b.dir->start_child(worker("two"))).handle);
+  // What has been acknowledged is known everywhere.
+  CHECK(asked(b, 1) == "a");
+  CHECK(asked(a, "two") == "b");
+  CHECK(a.tab->count_children().active == 2);
+  CHECK(b.tab->count_children().active == 2);
+  auto err = error_of(b.dir->start_child(worker(1)));
+  CHECK(err == errc::already_started);
+  CHECK(ask(b, handle_of(err)) == "a");
+  CHECK(a.tab->node_of(1) == b.tab->node_of(1));
+  CHECK(a.tab->node_of(1) != a.tab->node_of("two"));
+  CHECK(a.tab->node_of(3) == 0);
+  // Only its own director may end a child.
+  CHECK(b.dir->terminate_child(1) == errc::not_parent);
+  CHECK(!a.dir->terminate_and_delete_child(1));
+  CHECK(a.env.eventually([&] { return !b.tab->find(1); }));
+  auto text = to_string(*a.tab);
+  CHECK(contains(text, "two  worker  running, 0 restarts, on b"));
+  auto nodes = b.tab->nodes();
+  REQUIRE(nodes.size() == 2);
+  CHECK(nodes[0].name == "a");
+  CHECK(nodes[1].self);
+}
+
+TEST_CASE("a restart is seen everywhere", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  value_of(a.dir->start_child(worker(1)));
+  auto before = value_of(b.tab->get_actor(1));
+  send(before, crash_atom_v);
+  CHECK(b.env.eventually([&] {
+    auto now = b.tab->get_actor(1);
+    return now && *now != before;
+  }));
+  CHECK(value_of(b.tab->get_restart_count(1)) == 1);
+  CHECK(asked(b, 1) == "a");
+  CHECK(b.env.gone(before));
+}
+
+TEST_CASE("subscribers hear of children of other nodes", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  auto log = b.env.log;
+  auto listener = b.env.sys->spawn([log](caf::event_based_actor*) {
+    return caf::behavior{[log](const std::vector<ets::change>& xs) {
+      for (auto& x : xs)
+        log->add(to_string(x.kind) + " " + to_string(x.id)
+                 + (x.handle ? " with handle" : ""));
+    }};
+  });
+  b.tab->subscribe(listener);
+  value_of(a.dir->start_child(worker(1)));
+  CHECK(log->await("started 1 with handle"));
+  send(value_of(b.tab->get_actor(1)), crash_atom_v);
+  CHECK(log->await("exited 1 with handle"));
+  CHECK(log->await("started 1 with handle", 2));
+  CHECK(!a.dir->terminate_and_delete_child(1));
+  CHECK(log->await("deleted 1"));
+}
+
+TEST_CASE("callables do not travel", "[net]") {
+  node a{"a"};
+  auto spec = a.env.worker(1);
+  auto err = error_of(a.dir->start_child(spec));
+  CHECK(err == errc::invalid_child_spec);
+  CHECK(field_of(err) == "start");
+  spec = worker(1);
+  spec.plan = [](exit_info&) { return verdict::restart(); };
+  CHECK(field_of(error_of(a.dir->start_child(spec))) == "plan");
+  spec = worker(1);
+  spec.log_filter = [](report&) { return report_detail::none; };
+  CHECK(field_of(error_of(a.dir->start_child(spec))) == "log_filter");
+  CHECK(!a.tab->find(1));
+  // Nor do changes.
+  value_of(a.dir->start_child(worker(2)));
+  CHECK(field_of(a.dir->change_plan(2, plan_function{[](exit_info&) {
+                                      return verdict::restart();
+                                    }}))
+        == "plan");
+  // Among many, it concerns only the one.
+  auto outcomes
+    = value_of(a.dir->start_children({worker(3), a.env.worker(4), worker(5)}));
+  CHECK(!outcomes[0].err);
+  CHECK(outcomes[1].err == errc::invalid_child_spec);
+  CHECK(!outcomes[2].err);
+}
+
+TEST_CASE("a callable sent to a director of another node is refused", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  value_of(a.dir->start_child(worker(1)));
+  auto owner = b.tab->find(1)->owner;
+  client far{*b.env.sys,
+             caf::actor_cast<director_actor>(
+               caf::actor_cast<caf::strong_actor_ptr>(owner)),
+             patience};
+  auto err = error_of(far.start_child(b.env.worker(2)));
+  CHECK(err == errc::invalid_child_spec);
+  CHECK(field_of(err) == "start");
+  CHECK(value_of(far.start_child(worker(2))).handle);
+  CHECK(asked(b, 2) == "a");
+}
+
+TEST_CASE("a node that leaves hands its children to others", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  value_of(b.dir->start_children({worker(1), worker(2), worker(3, false)}));
+  CHECK(a.env.eventually([&] {
+    auto nodes = a.tab->nodes();
+    return nodes.size() == 2 && nodes[1].children == 3;
+  }));
+  CHECK(!b.tab->leave());
+  CHECK(a.env.eventually([&] {
+    return asked(a, 1) == "a" && asked(a, 2) == "a" && !a.tab->find(3);
+  }));
+  CHECK(value_of(a.tab->get_restart_count(1)) == 1);
+  CHECK(a.tab->nodes().size() == 1);
+  CHECK(end_of(*b.dir) == errc::table_closed);
+  CHECK(!b.tab->leave());
+  CHECK(b.env.log->count("down 1") == 1);
+  CHECK(a.env.log->count("up 1") == 1);
+}
+
+TEST_CASE("a director that dies leaves its children to another node", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  value_of(b.dir->start_children({worker(1), worker(2, false)}));
+  send_exit(as_actor(b.dir->handle()), caf::exit_reason::kill);
+  CHECK(a.env.eventually([&] { return asked(a, 1) == "a"; }));
+  CHECK(a.env.eventually([&] { return !a.tab->find(2); }));
+  CHECK(a.env.eventually([&] { return asked(b, 1) == "a"; }));
+}
+
+TEST_CASE("records of a director that ends in order stay", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  value_of(b.dir->start_children({worker(1), worker(2, false)}));
+  CHECK(!b.dir->stop());
+  CHECK(a.env.eventually([&] {
+    return error_of(a.tab->get_actor(1)) == errc::undefined && !a.tab->find(2);
+  }));
+  CHECK(a.tab->node_of(1) == 0);
+  // Whoever wants it may have it.
+  CHECK(value_of(a.dir->restart_child(1)).handle);
+  CHECK(b.env.eventually([&] { return asked(b, 1) == "a"; }));
+  CHECK(value_of(b.tab->get_restart_count(1)) == 1);
+}
+
+TEST_CASE("a child goes to a node that knows its functions", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  node c{"c", near(a)};
+  auto spec = worker(1);
+  auto first = spec;
+  first.start = "only c";
+  // Both are known to c; a and b know only their own.
+  value_of(c.dir->start_child(first));
+  CHECK(!c.tab->leave(0s));
+  // Nobody can start it: reported by both, and it waits.
+  CHECK(a.env.log->await("'only c' is not in the catalog"));
+  CHECK(b.env.log->await("'only c' is not in the catalog"));
+  node d{"c", near(a)};
+  CHECK(d.env.eventually([&] { return asked(a, 1) == "c"; }));
+}
+
+TEST_CASE("children spread over nodes on request", "[net]") {
+  node a{"a"};
+  std::vector<child_spec> specs;
+  for (int i = 0; i < 30; ++i)
+    specs.push_back(worker(i));
+  value_of(a.dir->start_children(specs));
+  node b{"b", near(a)};
+  node c{"c", near(b)};
+  CHECK(c.tab->size() == 30);
+  CHECK(a.env.eventually([&] { return a.tab->nodes().size() == 3; }));
+  auto children = [](node& x) {
+    for (auto& y : x.tab->nodes())
+      if (y.self)
+        return y.children;
+    return size_t{0};
+  };
+  CHECK(children(b) == 0);
+  CHECK(a.env.eventually([&] {
+    c.tab->rebalance();
+    return children(a) == 10 && children(b) == 10 && children(c) == 10;
+  }));
+  CHECK(a.env.eventually([&] { return a.tab->count_children().active == 30; }));
+  size_t moved = 0;
+  for (auto& x : a.tab->which_children())
+    moved += x.restart_count;
+  CHECK(moved == 20);
+}
+
+TEST_CASE("nodes of another cluster or table are turned away", "[net]") {
+  node a{"a"};
+  auto how = near(a);
+  how.cluster = "elsewhere";
+  node b{"b", how};
+  CHECK(b.err == errc::join_refused);
+  CHECK(contains(to_string(b.err), "elsewhere"));
+  CHECK(a.env.log->await("belongs to cluster 'elsewhere'"));
+}
+
+TEST_CASE("without majority nothing starts", "[net]") {
+  net::options how;
+  how.partitions = net::partition_mode::pause_minority;
+  how.expected_nodes = 2;
+  how.join_timeout = 500ms;
+  node alone{"a", how};
+  CHECK(alone.err == errc::no_quorum);
+}
+
+TEST_CASE("a closed table ends its directors", "[net]") {
+  node a{"a"};
+  value_of(a.dir->start_child(worker(1)));
+  a.tab->close();
+  CHECK(end_of(*a.dir) == errc::table_closed);
+  CHECK(!a.tab->leave());
+}
+
+TEST_CASE("nodes show in the metrics", "[net]") {
+  node a{"a"};
+  {
+    node b{"b", near(a)};
+    value_of(b.dir->start_child(worker(1)));
+    CHECK(!b.tab->leave());
+  }
+  CHECK(a.env.eventually([&] { return asked(a, 1) == "a"; }));
+  auto& all = a.env.sys->metrics();
+  CHECK(a.env.eventually([&] {
+    return all
+             .counter_instance("director", "net-takeovers", {{"table", "test"}},
+                               "")
+             ->value()
+           == 1;
+  }));
+  CHECK(all.gauge_instance("director", "net-nodes", {{"table", "test"}}, "")
+          ->value()
+        == 1);
+}
