@@ -56,10 +56,13 @@ void sim_node::removed(const child_id& id) {
   view.erase(id);
 }
 
-std::optional<entry> sim_node::take(uint64_t ticket, size_t index) {
+std::optional<entry> sim_node::take(uint64_t ticket, size_t index,
+                                    bool& later) {
   auto& x = requests.at(ticket);
   auto& id = x.ids[index];
-  if (running.contains(id))
+  // An older instance has yet to end.
+  later = running.contains(id);
+  if (later)
     return std::nullopt;
   auto* before = core.entries().find(id);
   entry now;

@@ -42,7 +42,8 @@ public:
   void connect(const address& to) override;
   void changed(const entry& now, bool live) override;
   void removed(const child_id& id) override;
-  std::optional<entry> take(uint64_t ticket, size_t index) override;
+  std::optional<entry> take(uint64_t ticket, size_t index,
+                            bool& later) override;
   void refuse(uint64_t ticket, size_t index, claim_outcome why) override;
   void claim_done(uint64_t ticket) override;
   void received_everywhere(uint64_t count) override;

@@ -5,6 +5,7 @@
 #include <caf/io/middleman.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
+#include <algorithm>
 #include <director/net/all.hpp>
 #include <director/test/table_suite.hpp>
 
@@ -352,8 +353,16 @@ TEST_CASE("children spread over nodes on request", "[net]") {
     return size_t{0};
   };
   CHECK(children(b) == 0);
+  // All must know that all have directors.
+  for (auto* x : {&a, &b, &c}) {
+    CHECK(a.env.eventually([&] {
+      auto nodes = x->tab->nodes();
+      return nodes.size() == 3
+             && std::ranges::all_of(nodes, [](auto& y) { return y.open; });
+    }));
+  }
+  c.tab->rebalance();
   CHECK(a.env.eventually([&] {
-    c.tab->rebalance();
     return children(a) == 10 && children(b) == 10 && children(c) == 10;
   }));
   CHECK(a.env.eventually([&] { return a.tab->count_children().active == 30; }));
@@ -400,13 +409,13 @@ TEST_CASE("nodes show in the metrics", "[net]") {
   CHECK(a.env.eventually([&] { return asked(a, 1) == "a"; }));
   auto& all = a.env.sys->metrics();
   CHECK(a.env.eventually([&] {
-    return all
-             .counter_instance("director", "net-takeovers", {{"table", "test"}},
-                               "")
-             ->value()
-           == 1;
+    auto* takeovers = all.counter_instance("director", "net-takeovers",
+                                           {{"table", "test"}}, "", "1", true);
+    return takeovers->value() == 1;
   }));
-  CHECK(all.gauge_instance("director", "net-nodes", {{"table", "test"}}, "")
-          ->value()
-        == 1);
+  CHECK(a.env.eventually([&] {
+    auto* nodes = all.gauge_instance("director", "net-nodes",
+                                     {{"table", "test"}}, "");
+    return nodes->value() == 1;
+  }));
 }

@@ -144,8 +144,8 @@ struct node {
     return done->get_future();
   }
 
-  std::future<caf::expected<connection>> connect(endpoint to,
-                                           caf::timespan timeout = limit) {
+  std::future<caf::expected<connection>>
+  connect(endpoint to, caf::timespan timeout = limit) {
     auto done = std::make_shared<std::promise<caf::expected<connection>>>();
     run([=](auto*, transport& x) {
       x.connect(to, timeout, [=](auto result) { done->set_value(result); });

@@ -118,6 +118,8 @@ struct node_info {
   node_state state;
   /// Whether it is the node that tells.
   bool self = false;
+  /// Whether it has directors, which could take children.
+  bool open = false;
   bool leaving = false;
   /// Children that its directors own.
   size_t children = 0;

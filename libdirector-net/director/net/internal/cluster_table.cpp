@@ -99,6 +99,9 @@ caf::expected<caf::actor> cluster_table::get_actor(const child_id& id) const {
 // -- directors ----------------------------------------------------------------
 
 caf::error cluster_table::attach(table_client& client) {
+  // Owners can be asked from other nodes, too.
+  if (auto owner = caf::actor_cast<caf::actor>(client.address()))
+    publish_handle(system_, owner);
   return local_->attach(client);
 }
 
@@ -280,7 +283,8 @@ cluster_table::wishes(uint64_t ticket) {
   return result;
 }
 
-std::optional<entry> cluster_table::take(uint64_t ticket, size_t index) {
+std::optional<entry> cluster_table::take(uint64_t ticket, size_t index,
+                                         bool& later) {
   std::lock_guard guard{pending_mutex_};
   auto i = pending_.find(ticket);
   if (i == pending_.end())
@@ -288,7 +292,9 @@ std::optional<entry> cluster_table::take(uint64_t ticket, size_t index) {
   auto& item = i->second.items[i->second.asked[index]];
   auto decided = log_->silently(
     [&] { return local_->try_claim(*i->second.client, item); });
-  if (!decided || item.err)
+  // The dead may have to go first.
+  later = !decided;
+  if (later || item.err)
     return std::nullopt;
   return to_entry(item.record, true);
 }
@@ -308,8 +314,15 @@ void cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
   auto existing = local_->find(item.record.id);
   decide_claim(item, existing ? &*existing : nullptr,
                i->second.client->address());
-  if (!item.err)
+  if (item.err)
+    return;
+  // What stood in the way has gone in this moment.
+  if (why == claim_outcome::timed_out)
     item.err = caf::make_error(errc::claim_timeout);
+  else if (item.mode == claim_mode::fresh)
+    item.err = caf::make_error(errc::already_present);
+  else
+    item.err = caf::make_error(errc::not_parent);
 }
 
 void cluster_table::complete(uint64_t ticket) {

@@ -110,7 +110,7 @@ public:
   std::vector<std::pair<child_id, claim_mode>> wishes(uint64_t ticket);
 
   /// Carries out a part of a claim that all nodes have agreed on.
-  std::optional<entry> take(uint64_t ticket, size_t index);
+  std::optional<entry> take(uint64_t ticket, size_t index, bool& later);
 
   void refuse(uint64_t ticket, size_t index, claim_outcome why);
 

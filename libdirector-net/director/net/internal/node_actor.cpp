@@ -292,8 +292,9 @@ void node_actor::removed(const child_id& id) {
   table_->local().remove(id);
 }
 
-std::optional<entry> node_actor::take(uint64_t ticket, size_t index) {
-  return table_->take(ticket, index);
+std::optional<entry> node_actor::take(uint64_t ticket, size_t index,
+                                      bool& later) {
+  return table_->take(ticket, index, later);
 }
 
 void node_actor::refuse(uint64_t ticket, size_t index, claim_outcome why) {
@@ -441,14 +442,14 @@ void node_actor::publish_view() {
   std::vector<node_info> nodes;
   auto& members = protocol_.members();
   auto& self = members.settings().self;
-  nodes.push_back({self.key, self.name, self.where, node_state::up, true, false,
-                   protocol_.children_of(self.key)});
+  nodes.push_back({self.key, self.name, self.where, node_state::up, true,
+                   can_start(), false, protocol_.children_of(self.key)});
   int64_t up = 1;
   for (auto& [key, x] : members.peers()) {
     if (x.dead)
       continue;
-    nodes.push_back({key, x.who.name, x.who.where, x.state, false, x.leaving,
-                     x.live() ? protocol_.children_of(key) : 0});
+    nodes.push_back({key, x.who.name, x.who.where, x.state, false, x.open,
+                     x.leaving, x.live() ? protocol_.children_of(key) : 0});
     up += x.state == node_state::up ? 1 : 0;
   }
   std::ranges::sort(nodes, [](const node_info& x, const node_info& y) {

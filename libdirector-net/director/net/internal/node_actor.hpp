@@ -48,7 +48,8 @@ private:
 
   void removed(const child_id& id) override;
 
-  std::optional<entry> take(uint64_t ticket, size_t index) override;
+  std::optional<entry> take(uint64_t ticket, size_t index,
+                            bool& later) override;
 
   void refuse(uint64_t ticket, size_t index, claim_outcome why) override;
 

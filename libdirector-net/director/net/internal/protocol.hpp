@@ -61,9 +61,10 @@ public:
   virtual void removed(const child_id& id) = 0;
 
   /// A claim has been granted. Returns what this node says about the child
-  /// (term and change are filled in later), nothing if it cannot take it just
-  /// now.
-  virtual std::optional<entry> take(uint64_t ticket, size_t index) = 0;
+  /// (term and change are filled in later), nothing if it cannot take it.
+  /// @param later whether it may be able to take it soon
+  virtual std::optional<entry> take(uint64_t ticket, size_t index, bool& later)
+    = 0;
 
   virtual void refuse(uint64_t ticket, size_t index, claim_outcome why) = 0;
 

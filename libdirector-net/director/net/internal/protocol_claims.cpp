@@ -130,6 +130,7 @@ void protocol::count_votes(uint64_t number) {
 
 void protocol::close_ballot(uint64_t number, open_ballot x) {
   auto quorum = !leaving_ && members_.has_quorum(now_);
+  auto later = false;
   for (auto& y : x.items) {
     if (!claims_.contains(y.ticket))
       continue;
@@ -139,15 +140,17 @@ void protocol::close_ballot(uint64_t number, open_ballot x) {
       finish(y, claim_outcome::no_quorum);
     } else if (y.busy || !unchanged || !members_.is_majority(x.votes)) {
       y.busy = true;
-    } else if (auto taken = env_.take(y.ticket, y.index)) {
+    } else if (auto taken = env_.take(y.ticket, y.index, later)) {
       auto before = now != nullptr ? std::optional<entry>{*now} : std::nullopt;
       taken->id = y.id;
       ledger_.claim(*taken);
       account(before ? &*before : nullptr, &*taken);
       publish(*taken, false);
       finish(y, claim_outcome::granted);
-    } else {
+    } else if (later) {
       y.busy = true;
+    } else {
+      finish(y, claim_outcome::refused);
     }
   }
   release(members_.self(), number);

@@ -1,8 +1,14 @@
 #include "director/test/internal/checks.hpp"
 
 #include <caf/event_based_actor.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/system_messages.hpp>
+
+#include <director/internal/compat.hpp>
 
 namespace director::test::internal {
+
+namespace compat = director::internal::compat;
 
 namespace {
 
@@ -17,7 +23,7 @@ checks::checks(caf::actor_system& system, const table_factory& make,
   : make_(make),
     options_(options) {
   for (auto& actor : actors_)
-    actor = system.spawn<caf::hidden + caf::lazy_init>(idle_actor);
+    actor = system.spawn(idle_actor);
   auto spec = child_spec{};
   // Not every table takes callables: they cannot leave the process.
   spec.start = "never called";
@@ -25,6 +31,13 @@ checks::checks(caf::actor_system& system, const table_factory& make,
   spec.delete_before_terminate = false;
   spec.type = child_type::supervisor;
   staying_ = std::make_shared<const child_spec>(with_defaults(spec));
+}
+
+checks::~checks() {
+  // A table may have made them known to other nodes, which keeps them alive.
+  for (auto& actor : actors_)
+    compat::send(actor, caf::message_priority::high, nullptr,
+                 caf::exit_msg{actor.address(), caf::exit_reason::kill});
 }
 
 void checks::expect(bool condition, std::string what) {

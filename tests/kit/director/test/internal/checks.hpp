@@ -96,6 +96,8 @@ public:
   checks(caf::actor_system& system, const table_factory& make,
          suite_options options);
 
+  ~checks();
+
 protected:
   /// Notes `what` unless the condition holds. Safe to call from any thread.
   void expect(bool condition, std::string what);
