@@ -35,9 +35,10 @@ function(director_set_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow
                                            -Wnon-virtual-dtor)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    # GCC 12 sees both in the code of its own standard library.
+    # GCC 12 sees these in the code of its own standard library.
     target_compile_options(${target} PRIVATE -Wno-restrict
-                                             -Wno-maybe-uninitialized)
+                                             -Wno-maybe-uninitialized
+                                             -Wno-stringop-overflow)
   endif()
   if(DIRECTOR_ENABLE_WERROR)
     target_compile_options(${target} PRIVATE -Werror)

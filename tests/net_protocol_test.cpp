@@ -482,7 +482,7 @@ std::string random_schedule(uint32_t seed, bool pause) {
 } // namespace
 
 TEST_CASE("random schedules with pause_minority", "[net_model]") {
-  auto runs = env_number("DIRECTOR_MODEL_RUNS", 1500);
+  auto runs = env_number("DIRECTOR_MODEL_RUNS", 500);
   auto first = env_number("DIRECTOR_MODEL_SEED", 1);
   for (uint32_t seed = first; seed < first + runs; ++seed) {
     auto wrong = random_schedule(seed, true);
@@ -492,7 +492,7 @@ TEST_CASE("random schedules with pause_minority", "[net_model]") {
 }
 
 TEST_CASE("random schedules with ignore", "[net_model]") {
-  auto runs = env_number("DIRECTOR_MODEL_RUNS", 1500);
+  auto runs = env_number("DIRECTOR_MODEL_RUNS", 500);
   auto first = env_number("DIRECTOR_MODEL_SEED", 1);
   for (uint32_t seed = first; seed < first + runs; ++seed) {
     auto wrong = random_schedule(seed, false);
