@@ -27,9 +27,12 @@ public:
   explicit remote_handles(caf::actor_system& sys);
 
   /// Returns a handle for an actor. One at another node needs not exist, nor
-  /// must the node be connected: then the handle ends with an error soon. CAF
-  /// keeps what is behind the handle until the actor or the connection ends,
-  /// also if nobody uses it any more.
+  /// must the node be connected: then the handle ends with an error soon. Who
+  /// sends a request to a handle that has ended, or is waiting for a response
+  /// when it ends, hears nothing from CAF: monitor it, or set a time limit.
+  ///
+  /// CAF keeps what is behind the handle until the actor or the connection
+  /// ends, also if nobody uses it any more.
   /// @returns an empty handle if the middleman has stopped, if one of the IDs
   ///          is invalid, or if it is an actor of this node that has not been
   ///          passed to `publish_handle` or has ended.
