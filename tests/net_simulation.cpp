@@ -114,12 +114,11 @@ void sim_node::received_everywhere(uint64_t count) {
     auto& [id, start] = i->second;
     if (!start) {
       world.note("n{} acknowledges the end of {}", place, to_string(id));
-      world.started.erase(id);
       world.deleted.insert(id);
     } else if (auto* x = core.entries().find(id);
                x != nullptr && x->keep && x->last.author == key) {
       world.note("n{} acknowledges {}", place, to_string(id));
-      world.started.insert(id);
+      world.started[id] = {x->term, key};
       world.deleted.erase(id);
     }
   }
@@ -227,6 +226,8 @@ void sim_node::erase(const child_id& id) {
   if (x == nullptr || x->last.author != key)
     return;
   world.note("n{} erases {}", place, to_string(id));
+  // Until it is acknowledged, either may come true.
+  world.started.erase(id);
   running.erase(i);
   core.erase(id);
   view.erase(id);
@@ -277,13 +278,16 @@ void simulation::crash(size_t place) {
   places_.erase(i);
   auto gone = std::move(nodes_.extract(key).mapped());
   // Nobody may be left to remember what it knew.
-  auto remembered = [&](const child_id& id) {
+  auto remembered = [&](const child_id& id,
+                        const std::pair<uint64_t, node_key>& claim) {
     return std::ranges::any_of(nodes_, [&](auto& kvp) {
-      return kvp.second->core.entries().find(id) != nullptr;
+      auto* x = kvp.second->core.entries().find(id);
+      return x != nullptr && std::pair{x->term, x->last.author} >= claim;
     });
   };
-  std::erase_if(started, [&](auto& id) { return !remembered(id); });
-  std::erase_if(deleted, remembered);
+  std::erase_if(started,
+                [&](auto& kvp) { return !remembered(kvp.first, kvp.second); });
+  std::erase_if(deleted, [&](auto& id) { return remembered(id, {}); });
   graveyard_.push_back(std::move(gone));
   for (auto& [other, x] : nodes_)
     if (connected(place, x->place))
@@ -340,6 +344,7 @@ caf::timespan simulation::delay() {
 
 void simulation::deliver(sim_node& from, node_key to, uint64_t session,
                          packet_ptr what) {
+  ++sent[what->index()];
   if (!nodes_.contains(to)) {
     // As TCP does, once the machine of the dead process can be reached.
     for (auto& gone : graveyard_)
@@ -352,7 +357,8 @@ void simulation::deliver(sim_node& from, node_key to, uint64_t session,
     return;
   }
   std::uniform_real_distribution<double> chance;
-  if (chance(random) < conditions.loss)
+  if (chance(random) < conditions.loss
+      || (lost && lost(from.place, nodes_.at(to)->place, *what)))
     return;
   auto when = now_ + delay();
   auto& last = last_delivery_[{from.key, to}];

@@ -178,6 +178,9 @@ public:
   /// Tells whether all nodes that live have the same entries.
   bool converged();
 
+  /// Names frames that get lost, by the places of sender and receiver.
+  std::function<bool(size_t, size_t, const packet&)> lost;
+
   /// Runs once on each event; a text ends the simulation.
   std::function<std::string()> invariant;
   std::string violation;
@@ -187,10 +190,13 @@ public:
   weather conditions;
   std::mt19937 random;
 
-  /// Acknowledged starts of children that are to survive, and acknowledged
-  /// removals.
-  std::set<child_id> started;
+  /// Acknowledged starts of children that are to survive, with term and author
+  /// of the claim, and acknowledged removals.
+  std::map<child_id, std::pair<uint64_t, node_key>> started;
   std::set<child_id> deleted;
+
+  /// Packets sent so far, by position in the variant.
+  std::map<size_t, size_t> sent;
 
 private:
   friend sim_node;

@@ -102,7 +102,11 @@ caf::error cluster_table::attach(table_client& client) {
   // Owners can be asked from other nodes, too.
   if (auto owner = caf::actor_cast<caf::actor>(client.address()))
     publish_handle(system_, owner);
-  return local_->attach(client);
+  auto err = local_->attach(client);
+  // This node can take children from now on.
+  if (!err)
+    tell(detail::news_event{});
+  return err;
 }
 
 void cluster_table::forget(table_client& client) {

@@ -66,12 +66,12 @@ public:
   }
 
   bool operator()(const ballot_end& x) {
-    return all(x.number);
+    return all(x.number, x.changes);
   }
 
   bool operator()(const heartbeat& x) {
     return all(x.stamp, x.echo, x.seen, x.oldest_ballot, x.open, x.leaving,
-               x.members);
+               x.voter, x.members);
   }
 
   bool operator()(const offer& x) {
@@ -175,7 +175,7 @@ private:
   }
 
   bool one(const step& x) {
-    return all(x.now, x.erased);
+    return all(x.now, x.erased, x.replaced);
   }
 
   bool one(const horizon& x) {
@@ -245,12 +245,12 @@ public:
   }
 
   bool operator()(ballot_end& x) {
-    return all(x.number);
+    return all(x.number, x.changes);
   }
 
   bool operator()(heartbeat& x) {
     return all(x.stamp, x.echo, x.seen, x.oldest_ballot, x.open, x.leaving,
-               x.members);
+               x.voter, x.members);
   }
 
   bool operator()(offer& x) {
@@ -383,7 +383,7 @@ private:
   }
 
   bool one(step& x) {
-    return all(x.now, x.erased);
+    return all(x.now, x.erased, x.replaced);
   }
 
   bool one(horizon& x) {

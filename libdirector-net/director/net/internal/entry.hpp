@@ -33,6 +33,8 @@ struct change_id {
   uint64_t count = 0;
 
   friend bool operator==(const change_id&, const change_id&) = default;
+
+  friend auto operator<=>(const change_id&, const change_id&) = default;
 };
 
 /// The state of one child. Written by its author only; another node becomes
@@ -60,6 +62,11 @@ struct entry {
   /// Is `nullptr` in a change that leaves it alone.
   entry_body_ptr body;
 };
+
+/// Returns the change that was the claim of an entry.
+inline change_id claim_of(const entry& x) noexcept {
+  return {x.last.author, x.born};
+}
 
 /// Tells whether `x` takes the place of `y`: the rule by which all copies
 /// converge. The later claim wins; of claims made at the same logical time by

@@ -27,19 +27,29 @@ std::vector<entry> ledger::all(node_key about) const {
   std::vector<entry> result;
   if (about == 0)
     result.reserve(entries_.size());
-  for (auto& [id, x] : entries_)
+  auto add = [&](const entry& x) {
     if (about == 0 || x.last.author == about)
       result.push_back(x);
+  };
+  for (auto& [id, x] : entries_)
+    add(x);
+  for (auto& [id, x] : overruled_)
+    add(x);
   return result;
 }
 
 // -- own changes --------------------------------------------------------------
 
-void ledger::claim(entry& x) {
+change_id ledger::claim(entry& x) {
   x.term = ++clock_;
   x.last = {self_, ++seen_[self_]};
   x.born = x.last.count;
-  entries_.insert_or_assign(x.id, x);
+  auto [i, fresh] = entries_.try_emplace(x.id, x);
+  if (fresh)
+    return {};
+  auto replaced = claim_of(i->second);
+  i->second = x;
+  return replaced;
 }
 
 bool ledger::put(entry& x) {
@@ -60,37 +70,74 @@ bool ledger::erase(entry& x) {
   if (i == entries_.end() || i->second.last.author != self_)
     return false;
   x = i->second;
-  x.body = nullptr;
-  x.last.count = ++seen_[self_];
+  lose(x);
   entries_.erase(i);
   return true;
 }
 
+void ledger::lose(entry& x) {
+  x.body = nullptr;
+  x.last.count = ++seen_[self_];
+}
+
 // -- changes of others --------------------------------------------------------
 
-void ledger::store(const entry& x) {
+entry* ledger::find_claim(const entry& x) {
+  auto i = entries_.find(x.id);
+  if (i == entries_.end())
+    return nullptr;
+  if (claim_of(i->second) == claim_of(x))
+    return &i->second;
+  auto j = find_overruled(x.id, claim_of(x));
+  return j != overruled_.end() ? &j->second : nullptr;
+}
+
+void ledger::update(entry& known, const entry& x) {
+  auto before = std::exchange(known, x);
+  if (!x.body)
+    known.body = before.body;
+  if (&known == find(x.id))
+    on_change_(&before, &known, false);
+}
+
+void ledger::admit(const entry& x) {
   auto [i, fresh] = entries_.try_emplace(x.id, x);
   if (fresh)
-    return on_change_(nullptr, &i->second);
+    return on_change_(nullptr, &i->second, false);
+  if (!supersedes(x, i->second)) {
+    overruled_.emplace(x.id, x);
+    return;
+  }
   auto before = std::exchange(i->second, x);
-  if (!x.body)
-    i->second.body = before.body;
-  on_change_(&before, &i->second);
+  if (before.last.author != self_)
+    overruled_.emplace(x.id, before);
+  on_change_(&before, &i->second, true);
+}
+
+void ledger::remove(const child_id& id, change_id claim) {
+  auto i = entries_.find(id);
+  if (i != entries_.end() && claim_of(i->second) == claim)
+    drop(id);
+  else if (auto j = find_overruled(id, claim); j != overruled_.end())
+    overruled_.erase(j);
 }
 
 void ledger::apply(const step& x) {
   auto& now = x.now;
   clock_ = std::max(clock_, now.term);
-  auto i = entries_.find(now.id);
-  auto same_claim = i != entries_.end() && i->second.term == now.term
-                    && i->second.last.author == now.last.author;
   if (x.erased) {
-    if (same_claim)
-      drop(now.id);
-  } else if (same_claim
-             || (now.body
-                 && (i == entries_.end() || supersedes(now, i->second)))) {
-    store(now);
+    remove(now.id, claim_of(now));
+  } else if (auto* known = find_claim(now)) {
+    update(*known, now);
+  } else if (now.last.count == now.born && now.body) {
+    if (auto i = entries_.find(now.id);
+        i != entries_.end() && claim_of(i->second) == x.replaced) {
+      auto before = std::exchange(i->second, now);
+      on_change_(&before, &i->second, false);
+    } else {
+      admit(now);
+      remove(now.id, x.replaced);
+    }
   }
   saw(now.last.author, now.last.count);
 }
@@ -106,48 +153,80 @@ void ledger::drop(const child_id& id) {
     return;
   auto before = std::move(i->second);
   entries_.erase(i);
-  on_change_(&before, nullptr);
+  on_change_(&before, nullptr, false);
+  promote(id);
 }
 
 void ledger::merge(const copy& x,
                    const std::function<void(const entry&)>& missed) {
+  clock_ = std::max(clock_, x.clock);
+  std::vector<change_id> theirs;
+  theirs.reserve(x.entries.size());
+  for (auto& y : x.entries) {
+    theirs.push_back(claim_of(y));
+    if (auto* known = find_claim(y)) {
+      if (y.last.count > known->last.count)
+        update(*known, y);
+    } else if (y.born > seen(y.last.author)) {
+      admit(y);
+    }
+  }
   auto concerns = [&x](node_key author) {
     return x.about == 0 || x.about == author;
   };
-  clock_ = std::max(clock_, x.clock);
   if (x.complete) {
-    std::unordered_map<child_id, const entry*> theirs;
-    theirs.reserve(x.entries.size());
-    for (auto& y : x.entries)
-      theirs.emplace(y.id, &y);
-    std::vector<child_id> gone;
-    std::vector<entry> own;
-    for (auto& [id, mine] : entries_) {
-      auto author = mine.last.author;
-      if (!concerns(author) || theirs.contains(id))
-        continue;
-      auto i = x.seen.find(author);
-      if (i == x.seen.end() || i->second < mine.born)
-        continue;
-      if (author == self_)
-        own.push_back(mine);
+    std::ranges::sort(theirs);
+    std::vector<entry> over;
+    auto look = [&](const entry& mine) {
+      // What the other node has seen, but does not have any longer, is over.
+      auto i = x.seen.find(mine.last.author);
+      if (concerns(mine.last.author) && i != x.seen.end()
+          && i->second >= mine.born
+          && !std::ranges::binary_search(theirs, claim_of(mine)))
+        over.push_back(mine);
+    };
+    for (auto& [id, mine] : entries_)
+      look(mine);
+    for (auto& [id, mine] : overruled_)
+      look(mine);
+    for (auto& mine : over) {
+      if (mine.last.author == self_)
+        missed(mine);
       else
-        gone.push_back(id);
-    }
-    for (auto& id : gone)
-      drop(id);
-    for (auto& y : own)
-      missed(y);
-    for (auto& y : x.entries) {
-      auto i = entries_.find(y.id);
-      if (i == entries_.end() ? y.born > seen(y.last.author)
-                              : supersedes(y, i->second))
-        store(y);
+        remove(mine.id, claim_of(mine));
     }
   }
   for (auto& [author, count] : x.seen)
     if (concerns(author) && author != self_)
       saw(author, count);
+}
+
+// -- claims that are overruled ------------------------------------------------
+
+ledger::claims::iterator ledger::find_overruled(const child_id& id,
+                                                change_id claim) {
+  auto [first, last] = overruled_.equal_range(id);
+  auto i = std::find_if(first, last, [&](auto& kvp) {
+    return claim_of(kvp.second) == claim;
+  });
+  return i != last ? i : overruled_.end();
+}
+
+void ledger::promote(const child_id& id) {
+  auto [first, last] = overruled_.equal_range(id);
+  if (first == last || entries_.contains(id))
+    return;
+  auto best = std::max_element(first, last, [](auto& x, auto& y) {
+    return supersedes(y.second, x.second);
+  });
+  auto [i, fresh] = entries_.emplace(id, std::move(best->second));
+  overruled_.erase(best);
+  on_change_(nullptr, &i->second, false);
+}
+
+void ledger::forget_overruled(const std::function<bool(node_key)>& live) {
+  std::erase_if(overruled_,
+                [&](auto& kvp) { return !live(kvp.second.last.author); });
 }
 
 } // namespace director::net::internal

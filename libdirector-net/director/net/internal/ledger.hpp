@@ -13,13 +13,19 @@ namespace director::net::internal {
 
 /// Keeps entries, and knows which changes of which author it has seen. Two
 /// ledgers that have seen the same changes are equal, in whatever order they
-/// have learnt of them. An entry that is missing although its claim has been
-/// seen is known to be gone: nothing has to be kept for the dead.
+/// have learnt of them. A claim that has been seen, but is missing, is known to
+/// be over: nothing has to be kept for the dead.
+///
+/// Of several claims of one ID, one overrules the others, whose authors take
+/// them back when they hear of it. Until then they are kept, because the one
+/// that overrules them may be over before it is known everywhere.
 class ledger {
 public:
   /// Called after each change of an entry by somebody else: `before` is
   /// `nullptr` for a new one, `now` for one that is gone.
-  using listener = std::function<void(const entry* before, const entry* now)>;
+  /// @param overruled whether both are claims that knew nothing of each other.
+  using listener = std::function<void(const entry* before, const entry* now,
+                                      bool overruled)>;
 
   ledger(node_key self, listener on_change);
 
@@ -50,20 +56,24 @@ public:
   /// Returns all entries, or those of one author.
   std::vector<entry> all(node_key about) const;
 
-  // -- own changes, which complete `x` and go to the other nodes
-  // ----------------
+  // -- own changes, which complete `x` and go to the other nodes --------------
 
-  /// Makes this node the author of an entry.
-  void claim(entry& x);
+  /// Makes this node the author of an entry. Returns the claim that this one
+  /// takes the place of, if any.
+  change_id claim(entry& x);
 
   /// Overwrites an own entry. Returns false if it is not an own one.
   bool put(entry& x);
 
   /// Removes an own entry. Returns false if it is not an own one.
+  /// `promote` comes next.
   bool erase(entry& x);
 
-  // -- changes of others
-  // --------------------------------------------------------
+  /// Takes back an own claim that another one has overruled. `x` is the entry
+  /// as it was.
+  void lose(entry& x);
+
+  // -- changes of others ------------------------------------------------------
 
   /// Applies the next change of another node.
   void apply(const step& x);
@@ -79,12 +89,34 @@ public:
   /// instead of being removed.
   void merge(const copy& x, const std::function<void(const entry&)>& missed);
 
+  // -- claims that are overruled ----------------------------------------------
+
+  /// Gives an ID that is free to the best of the claims that were overruled.
+  void promote(const child_id& id);
+
+  /// Forgets those of authors that cannot take them back.
+  void forget_overruled(const std::function<bool(node_key)>& live);
+
 private:
-  void store(const entry& x);
+  using claims = std::unordered_multimap<child_id, entry>;
+
+  /// Returns the entry with the same claim, overruled or not.
+  entry* find_claim(const entry& x);
+
+  void update(entry& known, const entry& x);
+
+  /// Adds an entry with a claim that is not known.
+  void admit(const entry& x);
+
+  /// Removes the entry with this claim, overruled or not.
+  void remove(const child_id& id, change_id claim);
+
+  claims::iterator find_overruled(const child_id& id, change_id claim);
 
   node_key self_;
   listener on_change_;
   std::unordered_map<child_id, entry> entries_;
+  claims overruled_;
   horizon seen_;
   uint64_t clock_ = 0;
 };

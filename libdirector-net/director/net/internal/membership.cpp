@@ -298,6 +298,7 @@ void membership::handle(peer& from, const heartbeat& x, time_point now) {
   from.seen = x.seen;
   from.open = x.open;
   from.leaving = x.leaving;
+  from.voter = x.voter;
   for (auto& who : x.members)
     learn(who, now);
 }
@@ -326,9 +327,6 @@ void membership::tick(time_point now) {
     for (auto& [key, x] : peers_)
       x.last_heard = now;
   last_tick_ = now;
-  auto patience = settings_.suspicion;
-  if (settings_.pause_minority)
-    patience += settings_.grace;
   for (auto& [key, x] : peers_) {
     auto silence = now - x.last_heard;
     if (x.state == node_state::up
@@ -336,25 +334,42 @@ void membership::tick(time_point now) {
       x.state = node_state::suspect;
       x.since = now;
     }
-    if (x.live() && silence > patience)
+    if (x.live() && silence > patience())
       down(x, false, now);
     if (x.linked && !x.established && !x.dead
         && now - x.last_hello
              >= (x.live() ? settings_.heartbeat : settings_.suspicion))
       send_hello(x, now);
-    if (x.established) {
-      heartbeat beat;
-      beat.stamp = to_stamp(now);
-      beat.echo = x.their_stamp;
-      listener_.describe(beat);
-      send(x, std::move(beat));
-    }
+    send_heartbeat(x, now);
     if (x.established && !x.synced
         && now - x.last_hello > missed_heartbeats * settings_.heartbeat)
       send(x, copy_request{});
   }
   try_addresses(now);
   check_ready(now);
+}
+
+void membership::announce(time_point now) {
+  for (auto& [key, x] : peers_)
+    send_heartbeat(x, now);
+}
+
+void membership::send_heartbeat(const peer& to, time_point now) {
+  if (!to.established)
+    return;
+  heartbeat beat;
+  beat.stamp = to_stamp(now);
+  beat.echo = to.their_stamp;
+  beat.voter = is_voter(now);
+  listener_.describe(beat);
+  send(to, std::move(beat));
+}
+
+caf::timespan membership::patience() const {
+  // A loss of the majority is noticed with the next tick.
+  return settings_.pause_minority
+           ? settings_.suspicion + settings_.grace + settings_.heartbeat
+           : settings_.suspicion;
 }
 
 void membership::check_ready(time_point now) {
@@ -391,15 +406,23 @@ bool membership::live(node_key key) const {
 bool membership::has_quorum(time_point now) const {
   if (!settings_.pause_minority)
     return true;
-  size_t count = 1;
+  size_t nodes = 1;
+  size_t voters = is_voter(now) ? 1 : 0;
   for (auto& [key, x] : peers_)
-    if (x.leased_until > now)
-      ++count;
-  return is_majority(count);
+    if (x.leased_until > now) {
+      ++nodes;
+      voters += x.voter ? 1 : 0;
+    }
+  return is_majority(nodes, voters);
 }
 
-bool membership::is_majority(size_t nodes) const noexcept {
-  return !settings_.pause_minority || 2 * nodes > settings_.expected;
+bool membership::is_voter(time_point now) const {
+  return now - started_ > patience();
+}
+
+bool membership::is_majority(size_t nodes, size_t voters) const noexcept {
+  return !settings_.pause_minority || 2 * voters > settings_.expected
+         || nodes >= settings_.expected;
 }
 
 } // namespace director::net::internal

@@ -74,6 +74,8 @@ struct peer {
   /// Can take children.
   bool open = false;
   bool leaving = false;
+  /// Counts for the majority.
+  bool voter = false;
 
   /// Neither down nor unheard of.
   bool live() const noexcept {
@@ -157,6 +159,9 @@ public:
   /// To be called once per heartbeat interval.
   void tick(time_point now);
 
+  /// Sends heartbeats out of turn.
+  void announce(time_point now);
+
   // -- state ------------------------------------------------------------------
 
   /// Returns who sent a frame, `nullptr` if the session is over.
@@ -181,8 +186,14 @@ public:
   /// Tells whether this side may claim and run children.
   bool has_quorum(time_point now) const;
 
-  /// Tells whether so many nodes, this one included, may decide.
-  bool is_majority(size_t nodes) const noexcept;
+  /// Tells whether the majority counts on this node. One that has come up only
+  /// just may be in the place of another, to which the others have promised not
+  /// to take it for down: those promises must have run out first.
+  bool is_voter(time_point now) const;
+
+  /// Tells whether so many nodes may decide, of which so many are voters; this
+  /// one is included in both. All nodes together need not be voters.
+  bool is_majority(size_t nodes, size_t voters) const noexcept;
 
   /// Sends to a node if there is a session.
   void send(const peer& to, packet what);
@@ -193,6 +204,11 @@ public:
   std::vector<contact> live_contacts() const;
 
 private:
+  /// Silence after which a node is down.
+  caf::timespan patience() const;
+
+  void send_heartbeat(const peer& to, time_point now);
+
   struct attempt {
     time_point next{};
     caf::timespan backoff{};

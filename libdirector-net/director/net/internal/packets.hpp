@@ -60,6 +60,8 @@ struct copy_request {
 struct step {
   entry now;
   bool erased = false;
+  /// The claim that this one takes the place of, if it is a claim.
+  change_id replaced = {};
 };
 
 /// Changes by the sender, in order and without gap.
@@ -96,6 +98,8 @@ struct vote {
 /// A ballot is over.
 struct ballot_end {
   uint64_t number = 0;
+  /// The changes of the sender that have come of it end with this one.
+  uint64_t changes = 0;
 };
 
 /// Says that the sender lives.
@@ -110,6 +114,8 @@ struct heartbeat {
   /// Whether the sender can take children.
   bool open = false;
   bool leaving = false;
+  /// Whether the sender counts for the majority.
+  bool voter = false;
   std::vector<contact> members;
 };
 

@@ -15,8 +15,8 @@ protocol::protocol(environment& env, protocol_settings settings)
     settings_(std::move(settings)),
     members_(*this, settings_),
     ledger_(settings_.self.key,
-            [this](const entry* before, const entry* now) {
-              entry_changed(before, now);
+            [this](const entry* before, const entry* now, bool overruled) {
+              entry_changed(before, now, overruled);
             }),
     random_(settings_.random_seed | 1) {
   // nop
@@ -66,6 +66,7 @@ void protocol::tick(time_point now) {
   now_ = now;
   if (left_)
     return;
+  ledger_.forget_overruled([this](node_key x) { return members_.live(x); });
   // Heartbeats tell how many changes there are.
   flush();
   // A late tick must notice the loss of the majority before anything else.
@@ -200,20 +201,17 @@ void protocol::handle(peer& from, copy& x) {
   for (auto& who : x.members)
     members_.learn(who, now_);
   ledger_.merge(x, [&](const entry& mine) {
-    auto y = mine;
     if (mine.keep) {
       // Somebody has taken it over and removed it.
       if (mine.director != 0)
         lose(mine.id);
-      if (ledger_.erase(y)) {
-        account(&mine, nullptr);
-        publish(y, true);
-        env_.removed(y.id);
-      }
+      env_.removed(mine.id);
+      erase(mine.id);
     } else {
       // The others have dropped it because they took this node for dead.
-      ledger_.claim(y);
-      publish(y, false);
+      auto y = mine;
+      auto replaced = ledger_.claim(y);
+      publish(y, false, replaced);
     }
   });
   if (x.about == 0)
@@ -253,11 +251,13 @@ void protocol::handle(peer& from, heartbeat& x) {
   // What is older than the oldest ballot is over, even if nobody has said so.
   std::vector<uint64_t> over;
   auto key = from.who.key;
-  for (auto i = promised_.lower_bound({key, 0});
-       i != promised_.end() && i->first.first == key
-       && i->first.second < x.oldest_ballot;
-       ++i)
-    over.push_back(i->first.second);
+  auto changes = x.seen.find(key);
+  if (changes == x.seen.end() || changes->second <= ledger_.seen(key))
+    for (auto i = promised_.lower_bound({key, 0});
+         i != promised_.end() && i->first.first == key
+         && i->first.second < x.oldest_ballot;
+         ++i)
+      over.push_back(i->first.second);
   for (auto number : over)
     release(key, number);
   if (auto i = x.seen.find(members_.self()); i != x.seen.end())
@@ -267,8 +267,7 @@ void protocol::handle(peer& from, heartbeat& x) {
   for (auto& [author, count] : x.seen)
     if (!members_.live(author) && count > ledger_.seen(author))
       ask_copy(from, author);
-  if (auto i = x.seen.find(key);
-      i != x.seen.end() && i->second > ledger_.seen(key))
+  if (changes != x.seen.end() && changes->second > ledger_.seen(key))
     ask_copy(from, 0);
 }
 
@@ -309,16 +308,17 @@ void protocol::erase(const child_id& id) {
   if (before == nullptr)
     return;
   auto old = *before;
-  entry x;
-  x.id = id;
+  auto x = old;
   if (!ledger_.erase(x))
     return;
   account(&old, nullptr);
   publish(x, true);
   departing_.erase(id);
+  ledger_.promote(id);
 }
 
-void protocol::entry_changed(const entry* before, const entry* now) {
+void protocol::entry_changed(const entry* before, const entry* now,
+                             bool overruled) {
   account(before, now);
   auto self = members_.self();
   auto& id = now != nullptr ? now->id : before->id;
@@ -326,6 +326,11 @@ void protocol::entry_changed(const entry* before, const entry* now) {
     departing_.erase(id);
     if (before->director != 0)
       lose(id);
+    if (overruled) {
+      auto over = *before;
+      ledger_.lose(over);
+      publish(over, true);
+    }
   }
   if (now != nullptr && visible(*now))
     env_.changed(*now, members_.live(now->last.author));
@@ -378,22 +383,25 @@ size_t protocol::children_of(node_key node) const {
   return i != owned_.end() ? i->second : 0;
 }
 
-void protocol::publish(const entry& x, bool erased) {
-  outbox_.push_back({x, erased});
+void protocol::publish(const entry& x, bool erased, change_id replaced) {
+  outbox_.push_back({x, erased, replaced});
 }
 
 void protocol::flush() {
-  if (place_soon_) {
-    place_soon_ = false;
+  if (std::exchange(place_soon_, false))
     place();
+  if (!outbox_.empty()) {
+    steps news;
+    news.first = outbox_.front().now.last.count;
+    news.list = std::exchange(outbox_, {});
+    members_.broadcast(std::move(news));
+    check_received();
   }
-  if (outbox_.empty())
-    return;
-  steps news;
-  news.first = outbox_.front().now.last.count;
-  news.list = std::exchange(outbox_, {});
-  members_.broadcast(std::move(news));
-  check_received();
+  // Children may be lost before the next heartbeat.
+  if (auto open = env_.can_start(); open != open_) {
+    open_ = open;
+    members_.announce(now_);
+  }
 }
 
 void protocol::send_copy(peer& to, node_key about, bool complete) {
@@ -409,6 +417,9 @@ void protocol::send_copy(peer& to, node_key about, bool complete) {
 }
 
 void protocol::check_received() {
+  // A side without majority does not speak for all copies.
+  if (paused_)
+    return;
   auto count = ledger_.seen(members_.self());
   for (auto& [key, x] : members_.peers())
     if (x.state == node_state::up || x.state == node_state::suspect)

@@ -264,7 +264,7 @@ private:
     return x.keep || members_.live(x.last.author);
   }
 
-  void entry_changed(const entry* before, const entry* now);
+  void entry_changed(const entry* before, const entry* now, bool overruled);
 
   /// Keeps what follows from an entry up to date.
   void account(const entry* before, const entry* now);
@@ -278,7 +278,8 @@ private:
 
   void ask_copy(peer& from, node_key about);
 
-  void publish(const entry& x, bool erased);
+  /// @param replaced as in `step`.
+  void publish(const entry& x, bool erased, change_id replaced = {});
 
   void check_received();
 
@@ -298,8 +299,9 @@ private:
   struct open_ballot {
     std::vector<candidate> items;
     std::set<node_key> waiting;
-    /// Votes cast, that of this node included.
-    size_t votes = 1;
+    /// Votes cast by others, and how many of them count for the majority.
+    size_t votes = 0;
+    size_t voters = 0;
     time_point sent{};
   };
 
@@ -317,6 +319,10 @@ private:
 
   /// Tells whether the local copy allows a claim.
   bool eligible(const child_id& id, claim_mode mode) const;
+
+  /// Puts all that waits to the vote, unless a vote is under way: claims that
+  /// come meanwhile share the next ballot.
+  void open_queued();
 
   void open(std::vector<candidate> items);
 
@@ -377,6 +383,7 @@ private:
   uint64_t received_ = 0;
 
   std::map<uint64_t, pending_claim> claims_;
+  std::vector<candidate> queued_;
   std::map<uint64_t, open_ballot> ballots_;
   uint64_t last_ballot_ = 0;
   std::multimap<time_point, candidate> postponed_;
@@ -390,6 +397,8 @@ private:
   std::optional<time_point> homeless_since_;
   size_t taken_ = 0;
   bool place_soon_ = false;
+  /// Whether the others know that this node can take children.
+  bool open_ = false;
   bool paused_ = false;
   bool leaving_ = false;
   bool left_ = false;

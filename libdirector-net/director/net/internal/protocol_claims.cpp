@@ -31,21 +31,24 @@ void protocol::claim(uint64_t ticket,
   auto& x = claims_[ticket];
   x.open = items.size();
   x.deadline = now + settings_.claim_timeout;
-  std::vector<candidate> candidates;
-  candidates.reserve(items.size());
-  for (uint32_t i = 0; i < items.size(); ++i)
-    candidates.push_back(
-      {ticket, i, std::move(items[i].first), items[i].second, {}, false});
-  if (candidates.empty()) {
+  if (items.empty()) {
     claims_.erase(ticket);
     return env_.claim_done(ticket);
   }
-  open(std::move(candidates));
+  for (uint32_t i = 0; i < items.size(); ++i)
+    queued_.push_back(
+      {ticket, i, std::move(items[i].first), items[i].second, {}, false});
+  open_queued();
   flush();
 }
 
 void protocol::cancel(uint64_t ticket) {
   claims_.erase(ticket);
+}
+
+void protocol::open_queued() {
+  if (ballots_.empty() && !queued_.empty())
+    open(std::exchange(queued_, {}));
 }
 
 void protocol::open(std::vector<candidate> items) {
@@ -115,6 +118,7 @@ void protocol::handle(peer& from, vote& x) {
     if (index < i->second.items.size())
       i->second.items[index].busy = true;
   ++i->second.votes;
+  i->second.voters += from.voter ? 1 : 0;
   if (i->second.waiting.empty())
     count_votes(x.number);
 }
@@ -130,6 +134,8 @@ void protocol::count_votes(uint64_t number) {
 
 void protocol::close_ballot(uint64_t number, open_ballot x) {
   auto quorum = !leaving_ && members_.has_quorum(now_);
+  auto own_vote = members_.is_voter(now_) ? size_t{1} : size_t{0};
+  auto decided = members_.is_majority(x.votes + 1, x.voters + own_vote);
   auto later = false;
   for (auto& y : x.items) {
     if (!claims_.contains(y.ticket))
@@ -138,14 +144,14 @@ void protocol::close_ballot(uint64_t number, open_ballot x) {
     auto unchanged = (now != nullptr ? now->last : change_id{}) == y.base;
     if (!quorum) {
       finish(y, claim_outcome::no_quorum);
-    } else if (y.busy || !unchanged || !members_.is_majority(x.votes)) {
+    } else if (y.busy || !unchanged || !decided) {
       y.busy = true;
     } else if (auto taken = env_.take(y.ticket, y.index, later)) {
       auto before = now != nullptr ? std::optional<entry>{*now} : std::nullopt;
       taken->id = y.id;
-      ledger_.claim(*taken);
+      auto replaced = ledger_.claim(*taken);
       account(before ? &*before : nullptr, &*taken);
-      publish(*taken, false);
+      publish(*taken, false, replaced);
       finish(y, claim_outcome::granted);
     } else if (later) {
       y.busy = true;
@@ -155,10 +161,11 @@ void protocol::close_ballot(uint64_t number, open_ballot x) {
   }
   release(members_.self(), number);
   flush();
-  members_.broadcast(ballot_end{number});
+  members_.broadcast(ballot_end{number, ledger_.seen(members_.self())});
   for (auto& y : x.items)
     if (y.busy && claims_.contains(y.ticket))
       postpone(std::move(y));
+  open_queued();
 }
 
 void protocol::finish(const candidate& x, claim_outcome how) {
@@ -197,7 +204,6 @@ std::optional<time_point> protocol::next_retry() const {
 
 void protocol::retry(time_point now) {
   now_ = now;
-  std::vector<candidate> due;
   while (!postponed_.empty() && postponed_.begin()->first <= now) {
     auto x = std::move(postponed_.extract(postponed_.begin()).mapped());
     auto i = claims_.find(x.ticket);
@@ -206,10 +212,9 @@ void protocol::retry(time_point now) {
     if (i->second.deadline <= now)
       finish(x, claim_outcome::timed_out);
     else
-      due.push_back(std::move(x));
+      queued_.push_back(std::move(x));
   }
-  if (!due.empty())
-    open(std::move(due));
+  open_queued();
   // Voters that are up, but do not answer, must not hold anybody up for ever.
   std::vector<uint64_t> late;
   for (auto& [number, x] : ballots_) {
@@ -276,7 +281,9 @@ void protocol::handle(peer& from, ballot& x) {
 }
 
 void protocol::handle(peer& from, ballot_end& x) {
-  release(from.who.key, x.number);
+  // If what has come of it got lost, a heartbeat releases the promises later.
+  if (ledger_.seen(from.who.key) >= x.changes)
+    release(from.who.key, x.number);
 }
 
 void protocol::release(node_key claimant, uint64_t ballot) {
@@ -295,11 +302,13 @@ void protocol::release(node_key claimant, uint64_t ballot) {
 void protocol::refuse_all(claim_outcome why) {
   for (auto& [when, x] : std::exchange(postponed_, {}))
     finish(x, why);
+  for (auto& x : std::exchange(queued_, {}))
+    finish(x, why);
   for (auto& [number, x] : std::exchange(ballots_, {})) {
     for (auto& y : x.items)
       finish(y, why);
     release(members_.self(), number);
-    members_.broadcast(ballot_end{number});
+    members_.broadcast(ballot_end{number, ledger_.seen(members_.self())});
   }
 }
 
