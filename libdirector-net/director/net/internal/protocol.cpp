@@ -120,6 +120,10 @@ void protocol::describe(heartbeat& beat) const {
 }
 
 void protocol::session_begun(peer& x) {
+  // What was offered to it in an earlier session may have got lost.
+  for (auto& [id, y] : errands_)
+    if (y.target == x.who.key)
+      y.until = now_;
   // What is on its way to others is in the copy; the session goes on from it.
   flush();
   send_copy(x, 0, x.was_down || x.seen != ledger_.seen());
@@ -388,8 +392,10 @@ void protocol::publish(const entry& x, bool erased, change_id replaced) {
 }
 
 void protocol::flush() {
-  if (std::exchange(place_soon_, false))
+  if (std::exchange(place_soon_, false)) {
+    start_offered();
     place();
+  }
   if (!outbox_.empty()) {
     steps news;
     news.first = outbox_.front().now.last.count;
