@@ -443,13 +443,15 @@ void node_actor::publish_view() {
   auto& members = protocol_.members();
   auto& self = members.settings().self;
   nodes.push_back({self.key, self.name, self.where, node_state::up, true,
-                   can_start(), false, protocol_.children_of(self.key)});
+                   can_start(), false, protocol_.children_of(self.key),
+                   system().node()});
   int64_t up = 1;
   for (auto& [key, x] : members.peers()) {
     if (x.dead)
       continue;
     nodes.push_back({key, x.who.name, x.who.where, x.state, false, x.open,
-                     x.leaving, x.live() ? protocol_.children_of(key) : 0});
+                     x.leaving, x.live() ? protocol_.children_of(key) : 0,
+                     table_->log().location_of(key)});
     up += x.state == node_state::up ? 1 : 0;
   }
   std::ranges::sort(nodes, [](const node_info& x, const node_info& y) {
