@@ -142,6 +142,12 @@ void node_actor::on_exit() {
 // -- connections --------------------------------------------------------------
 
 void node_actor::listen() {
+  auto without_permission = options_;
+  without_permission.allow_plaintext = false;
+  if (!complaint(without_permission).empty())
+    tell(severity::warning, "listens on '" + options_.listen.host
+                              + "' without TLS: anybody who reaches the port "
+                                "can join, read and write");
   transport_.publish({options_.listen.host, options_.listen.port, options_.tls},
                      caf::actor_cast<caf::actor>(ctrl()),
                      [this](caf::expected<uint16_t> port) {
