@@ -385,6 +385,13 @@ void node_actor::conflict(const child_id&) {
 
 void node_actor::has_left() {
   done_ = true;
+  auto& members = protocol_.members();
+  if (members.live_contacts().empty())
+    return;
+  protocol_.entries().visit([&](const entry& x) {
+    if (x.last.author == members.self() && x.director != 0 && x.keep)
+      farewell_ = caf::make_error(errc::unresponsive);
+  });
 }
 
 void node_actor::tell(severity level, const std::string& text,
@@ -417,7 +424,7 @@ void node_actor::settle() {
     director::internal::release_name(
       system(), table_->local().registered_name() + ".node", ctrl());
     table_->local().close();
-    table_->has_left({});
+    table_->has_left(farewell_);
     quit();
   }
 }
