@@ -159,6 +159,16 @@ TEST_CASE("options are checked", "[net]") {
   CHECK(error_of(net::join(*bare.sys, good)) == caf::sec::invalid_argument);
 }
 
+TEST_CASE("listening without TLS on other hosts is reported", "[net]") {
+  net::options how;
+  how.allow_plaintext = true;
+  CHECK_FALSE(contains(node{"a", how}.env.log->all(), "without TLS"));
+  how.listen.host = "no.such.host.invalid";
+  node b{"b", how};
+  CHECK(b.err);
+  CHECK(contains(b.env.log->all(), "'no.such.host.invalid' without TLS"));
+}
+
 TEST_CASE("a process joins a table once", "[net]") {
   node a{"a"};
   CHECK(error_of(net::join(*a.env.sys, a.options)) == errc::name_taken);
