@@ -5,7 +5,8 @@
 //   failover bar 4002 4001
 //   failover baz 4003 4001
 //
-// The first node starts the service. examples/failover.sh does all of it.
+// The first node starts the service. Port 0 takes any; the node prints which.
+// examples/failover.sh does all of it.
 
 #include "director/all.hpp"
 #include "director/net/all.hpp"
@@ -81,7 +82,7 @@ int run(caf::actor_system& sys, const director::net::options& options) {
       return fail("no service: " + to_string(outcome.error()));
   }
   std::cout << to_string(**table) << "Enter shows the cluster, end of input "
-            << "leaves it.\n";
+            << "leaves it." << std::endl;
   for (std::string line; std::getline(std::cin, line);)
     std::cout << to_string(**table) << std::flush;
   if (auto err = (*table)->leave())

@@ -340,7 +340,8 @@ TEST_CASE("a child goes to a node that knows its functions", "[net]") {
   first.start = "only c";
   // Both are known to c; a and b know only their own.
   value_of(c.dir->start_child(first));
-  CHECK(!c.tab->leave(0s));
+  // No time for its child to end.
+  CHECK(c.tab->leave(0s) == errc::unresponsive);
   // Nobody can start it: reported by both, and it waits.
   CHECK(a.env.log->await("'only c' is not in the catalog"));
   CHECK(b.env.log->await("'only c' is not in the catalog"));
@@ -409,6 +410,38 @@ TEST_CASE("a closed table ends its directors", "[net]") {
   a.tab->close();
   CHECK(end_of(*a.dir) == errc::table_closed);
   CHECK(!a.tab->leave());
+}
+
+TEST_CASE("every node can print the tree of the cluster", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  value_of(a.dir->start_child(worker(1)));
+  value_of(b.dir->start_child(worker("two")));
+  const std::string expected = "a  director  on a\n"
+                               "└─ 1  worker  running, 0 restarts  on a\n"
+                               "b  director  on b\n"
+                               "└─ two  worker  running, 0 restarts  on b\n";
+  for (auto* x : {&a, &b}) {
+    std::string text;
+    for (auto& tree : get_trees(*x->env.sys, *x->tab, patience))
+      text += to_string(tree, namer(*x->tab));
+    CHECK(text == expected);
+  }
+  // The child of a director may live on another node.
+  auto far = value_of(a.tab->get_actor("two"));
+  child_spec spec;
+  spec.id = "far";
+  spec.start = [far](start_context&) { return far; };
+  auto dir = a.env.start({spec}, a.env.options("d"));
+  auto tree = value_of(get_tree(*a.env.sys, dir.handle(), patience));
+  CHECK(to_string(tree, namer(*a.tab))
+        == "d  director  on a\n"
+           "└─ far  worker  running, 0 restarts  on b\n");
+  auto process = to_string(b.env.sys->node());
+  CHECK(to_string(tree)
+        == "d  director\n"
+           "└─ far  worker  running, 0 restarts  on "
+             + process + "\n");
 }
 
 TEST_CASE("nodes show in the metrics", "[net]") {

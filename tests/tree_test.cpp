@@ -2,6 +2,10 @@
 
 #include "fixture.hpp"
 
+#include <caf/io/middleman.hpp>
+
+#include <director/ets/all.hpp>
+
 using namespace director;
 using namespace fixture;
 
@@ -70,4 +74,75 @@ TEST_CASE("a tree does not wait for those that do not answer", "[tree]") {
   CHECK(tree->children[0].children.empty());
   CHECK(tree->children[0].child.status == child_status::running);
   door->open();
+}
+
+TEST_CASE("a tree shows the nodes that have a name", "[tree]") {
+  // Without the middleman, nodes are all the same.
+  world w{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  auto below = nested_spec("sup", fixed({.children = {w.worker("leaf")}}),
+                           w.options("inner"));
+  auto dir = w.start({below}, w.options("outer"));
+  auto tree = value_of(get_tree(*w.sys, dir.handle()));
+  CHECK(tree.place == w.sys->node());
+  auto names = [&](const caf::node_id& x) {
+    return x == w.sys->node() ? "the\nnode" : "";
+  };
+  CHECK(to_string(tree, names)
+        == "outer  director  on the\\nnode\n"
+           "└─ sup  supervisor  running, 0 restarts  director inner  on "
+           "the\\nnode\n"
+           "   └─ leaf  worker  running, 0 restarts  on the\\nnode\n");
+  CHECK(occurrences(to_dot(tree, names), "\\non the") == 3);
+  CHECK_FALSE(contains(to_dot(tree), "\\non "));
+  CHECK(to_string(tree, [](auto&) { return std::string{}; })
+        == to_string(tree));
+  // Who lives on the node of the director above needs no mention.
+  tree.children[0].place = caf::node_id{};
+  auto text = to_string(tree);
+  CHECK(contains(text, "director inner  on invalid-node\n"));
+  CHECK(contains(text, "leaf  worker  running, 0 restarts  on "));
+}
+
+TEST_CASE("the directors of a shared table have a tree each", "[tree]") {
+  world w;
+  auto shared = value_of(ets::open(*w.sys, "shared"));
+  auto on_shared = [&](std::string name) {
+    auto result = w.options(std::move(name));
+    result.table = shared;
+    return result;
+  };
+  auto inner_spec = nested_spec("sup", fixed({.children = {w.worker("leaf")}}),
+                                on_shared("inner"));
+  auto apart = nested_spec("apart", fixed({.children = {w.worker("private")}}),
+                           w.options("private director"));
+  auto left = w.start({w.worker(2), w.worker(1), inner_spec}, on_shared("l"));
+  auto right = w.start({apart}, on_shared("r"));
+  auto idle = w.start({}, on_shared("idle"));
+  auto trees = get_trees(*w.sys, *shared);
+  REQUIRE(trees.size() == 2);
+  CHECK(to_string(trees[0])
+        == "l  director\n"
+           "├─ 1  worker  running, 0 restarts\n"
+           "├─ 2  worker  running, 0 restarts\n"
+           "└─ sup  supervisor  running, 0 restarts  director inner\n"
+           "   └─ leaf  worker  running, 0 restarts\n");
+  CHECK(to_string(trees[1])
+        == "r  director\n"
+           "└─ apart  supervisor  running, 0 restarts  director private "
+           "director\n"
+           "   └─ private  worker  running, 0 restarts\n");
+  // One that does not answer is listed all the same.
+  CHECK_FALSE(left.suspend());
+  CHECK_FALSE(right.suspend());
+  trees = get_trees(*w.sys, *shared, 50ms);
+  REQUIRE(trees.size() == 2);
+  CHECK(trees[0].children.size() + trees[1].children.size() == 4);
+  CHECK_FALSE(trees[0].name.empty());
+  CHECK_FALSE(left.resume());
+  CHECK_FALSE(right.resume());
+  CHECK(get_trees(*w.sys, list_table{}).empty());
+  for (auto& dir : {left, right, idle})
+    CHECK_FALSE(dir.stop());
+  shared->close();
 }

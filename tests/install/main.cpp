@@ -1,14 +1,16 @@
 // Starts a director on a table of the test kit, lets it restart a child, and
-// stops it.
+// stops it. Then does a little with a table of a cluster.
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/init_global_meta_objects.hpp>
+#include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 
 #include <chrono>
 #include <director/ets/all.hpp>
+#include <director/net/all.hpp>
 #include <director/test/wrapped_table.hpp>
 #include <iostream>
 #include <memory>
@@ -23,7 +25,7 @@ int fail(const char* what, const caf::error& err = {}) {
   return 1;
 }
 
-int run(caf::actor_system& sys) {
+int run_shared(caf::actor_system& sys) {
   size_t calls = 0;
   auto tab = director::ets::open(sys, "consumer");
   if (!tab)
@@ -67,6 +69,40 @@ int run(caf::actor_system& sys) {
     return fail("stop", err);
   if (calls == 0)
     return fail("the table was not used");
+  return 0;
+}
+
+caf::behavior echo(caf::event_based_actor*) {
+  return {[](int32_t x) { return x; }};
+}
+
+int run_net(caf::actor_system& sys) {
+  auto tab = director::net::join(sys, {.table = "consumer"});
+  if (!tab)
+    return fail("join", tab.error());
+  director::director_options options;
+  options.name = "net";
+  options.table = *tab;
+  options.catalog.add_start("echo", echo);
+  auto handle = director::start(sys, {}, options);
+  if (!handle)
+    return fail("start on a net table", handle.error());
+  auto child = director::client{sys, *handle, 30s}.start_child(
+    {.id = "child", .start = "echo"});
+  if (!child)
+    return fail("start_child", child.error());
+  if ((*tab)->count_children().active != 1)
+    return fail("the child is not in the net table");
+  if (auto err = (*tab)->leave())
+    return fail("leave", err);
+  return 0;
+}
+
+int run(caf::actor_system& sys) {
+  if (auto result = run_shared(sys))
+    return result;
+  if (auto result = run_net(sys))
+    return result;
   std::cout << "consumer: ok" << std::endl;
   return 0;
 }
@@ -76,8 +112,11 @@ int run(caf::actor_system& sys) {
 int main() {
   caf::init_global_meta_objects<caf::id_block::director>();
   caf::init_global_meta_objects<caf::id_block::director_ets>();
+  caf::init_global_meta_objects<caf::id_block::director_net>();
+  caf::io::middleman::init_global_meta_objects();
   caf::core::init_global_meta_objects();
   caf::actor_system_config config;
+  config.load<caf::io::middleman>();
   caf::actor_system sys{config};
   return run(sys);
 }

@@ -98,6 +98,17 @@ std::string to_string(const table& x) {
   return result;
 }
 
+node_namer namer(const table& x) {
+  std::map<caf::node_id, std::string> names;
+  for (auto& node : x.nodes())
+    if (node.process)
+      names.emplace(node.process, node.name);
+  return [names = std::move(names)](const caf::node_id& process) {
+    auto i = names.find(process);
+    return i != names.end() ? i->second : std::string{};
+  };
+}
+
 caf::expected<table_ptr> join(caf::actor_system& system, options opts) {
   if (auto text = complaint(opts); !text.empty())
     return invalid(std::move(text));

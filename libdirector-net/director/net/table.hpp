@@ -9,10 +9,12 @@
 #include "director/net/node.hpp"
 #include "director/net/placement.hpp"
 #include "director/net/tls.hpp"
+#include "director/tree.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/error.hpp>
 #include <caf/expected.hpp>
+#include <caf/node_id.hpp>
 #include <caf/timespan.hpp>
 
 #include <memory>
@@ -129,6 +131,8 @@ struct node_info {
   bool leaving = false;
   /// Children that its directors own.
   size_t children = 0;
+  /// How CAF names its process; empty until it has been reached.
+  caf::node_id process = {};
 };
 
 /// This node's copy of a table of which each node has one. Reads as fast as an
@@ -174,6 +178,11 @@ using table_ptr = std::shared_ptr<table>;
 /// Renders the nodes, and one line per child with the node that runs it.
 /// @relates table
 std::string to_string(const table& x);
+
+/// Returns a function for the tree printer that knows the names of the nodes
+/// that the table knows now.
+/// @relates table
+node_namer namer(const table& x);
 
 /// Joins the cluster, or starts one if nobody is there. Waits until this node
 /// has a copy of the table; not for actors.

@@ -130,4 +130,10 @@ void change_log::locate(node_key node, const caf::node_id& where) {
   nodes_[number].second = where;
 }
 
+caf::node_id change_log::location_of(node_key node) const {
+  std::shared_lock guard{nodes_mutex_};
+  auto i = numbers_.find(node);
+  return i != numbers_.end() ? nodes_[i->second].second : caf::node_id{};
+}
+
 } // namespace director::net::internal

@@ -92,6 +92,9 @@ public:
   /// Tells where the actors of a node are to be found.
   void locate(node_key node, const caf::node_id& where);
 
+  /// Returns what `locate` was told, if anything.
+  caf::node_id location_of(node_key node) const;
+
   const remote_handles& handles() const noexcept {
     return handles_;
   }

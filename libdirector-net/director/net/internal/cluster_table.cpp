@@ -316,17 +316,15 @@ void cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
   }
   // This copy has the answer.
   auto existing = local_->find(item.record.id);
-  decide_claim(item, existing ? &*existing : nullptr,
+  auto decided = item;
+  decide_claim(decided, existing ? &*existing : nullptr,
                i->second.client->address());
-  if (item.err)
-    return;
-  // What stood in the way has gone in this moment.
-  if (why == claim_outcome::timed_out)
+  if (decided.err)
+    item = std::move(decided);
+  else if (why == claim_outcome::timed_out)
     item.err = caf::make_error(errc::claim_timeout);
-  else if (item.mode == claim_mode::fresh)
-    item.err = caf::make_error(errc::already_present);
-  else
-    item.err = caf::make_error(errc::not_parent);
+  else // What stood in the way has gone in this moment.
+    i->second.again.push_back(i->second.asked[index]);
 }
 
 void cluster_table::complete(uint64_t ticket) {
@@ -334,6 +332,11 @@ void cluster_table::complete(uint64_t ticket) {
   auto i = pending_.find(ticket);
   if (i == pending_.end())
     return;
+  if (auto& again = i->second.again; !again.empty()) {
+    i->second.asked = std::exchange(again, {});
+    tell(detail::claim_event{ticket});
+    return;
+  }
   auto x = std::move(i->second);
   pending_.erase(i);
   x.client->completed(ticket, {}, std::move(x.items));

@@ -127,6 +127,8 @@ private:
     std::vector<claim_item> items;
     /// Position in the call of the items that nodes vote on.
     std::vector<size_t> asked;
+    /// Those of them that were refused for a reason that is gone.
+    std::vector<size_t> again;
   };
 
   template <class Event>

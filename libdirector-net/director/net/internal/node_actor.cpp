@@ -384,6 +384,13 @@ void node_actor::conflict(const child_id&) {
 
 void node_actor::has_left() {
   done_ = true;
+  auto& members = protocol_.members();
+  if (members.live_contacts().empty())
+    return;
+  protocol_.entries().visit([&](const entry& x) {
+    if (x.last.author == members.self() && x.director != 0 && x.keep)
+      farewell_ = caf::make_error(errc::unresponsive);
+  });
 }
 
 void node_actor::tell(severity level, const std::string& text,
@@ -416,7 +423,7 @@ void node_actor::settle() {
     director::internal::release_name(
       system(), table_->local().registered_name() + ".node", ctrl());
     table_->local().close();
-    table_->has_left({});
+    table_->has_left(farewell_);
     quit();
   }
 }
@@ -448,13 +455,15 @@ void node_actor::publish_view() {
   auto& members = protocol_.members();
   auto& self = members.settings().self;
   nodes.push_back({self.key, self.name, self.where, node_state::up, true,
-                   can_start(), false, protocol_.children_of(self.key)});
+                   can_start(), false, protocol_.children_of(self.key),
+                   system().node()});
   int64_t up = 1;
   for (auto& [key, x] : members.peers()) {
     if (x.dead)
       continue;
     nodes.push_back({key, x.who.name, x.who.where, x.state, false, x.open,
-                     x.leaving, x.live() ? protocol_.children_of(key) : 0});
+                     x.leaving, x.live() ? protocol_.children_of(key) : 0,
+                     table_->log().location_of(key)});
     up += x.state == node_state::up ? 1 : 0;
   }
   std::ranges::sort(nodes, [](const node_info& x, const node_info& y) {

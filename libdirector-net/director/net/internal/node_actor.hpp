@@ -136,6 +136,8 @@ private:
   bool started_ = false;
   bool joined_ = false;
   bool done_ = false;
+  /// What those who wait for the end of `leave` are told.
+  caf::error farewell_;
   time_point begun_{};
   std::string refusal_;
   std::map<std::string, time_point> complaints_;

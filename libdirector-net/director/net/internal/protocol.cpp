@@ -370,9 +370,14 @@ void protocol::account(const entry* before, const entry* now) {
       homeless_since_ = now_;
     return;
   }
+  // Whoever has taken it may find out that it cannot start it. Until it runs, it
+  // counts who has tried.
+  if (now == nullptr || now->status == child_status::running)
+    errands_.erase(id);
+  else if (auto i = errands_.find(id); i != errands_.end())
+    i->second.target = 0;
   if (homeless_.erase(id) == 0)
     return;
-  errands_.erase(id);
   destinations_.erase(id);
   ++taken_;
   if (homeless_.empty() && homeless_since_) {
