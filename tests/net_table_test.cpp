@@ -2,6 +2,7 @@
 
 #include "fixture.hpp"
 
+#include <caf/init_global_meta_objects.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
@@ -11,6 +12,24 @@
 
 using namespace director;
 using namespace fixture;
+
+namespace fixture {
+
+/// Can be sent, but not read.
+struct riddle {};
+
+template <class Inspector>
+bool inspect(Inspector& f, riddle& x) {
+  return !Inspector::is_loading && f.object(x).fields();
+}
+
+} // namespace fixture
+
+CAF_BEGIN_TYPE_ID_BLOCK(net_table_test, first_custom_type_id + 500)
+
+  CAF_ADD_TYPE_ID(net_table_test, (fixture::riddle))
+
+CAF_END_TYPE_ID_BLOCK(net_table_test)
 
 namespace {
 
@@ -283,6 +302,24 @@ TEST_CASE("a callable sent to a director of another node is refused", "[net]") {
   CHECK(err == errc::invalid_child_spec);
   CHECK(field_of(err) == "start");
   CHECK(value_of(far.start_child(worker(2))).handle);
+  CHECK(asked(b, 2) == "a");
+}
+
+TEST_CASE("a start that another node cannot make sense of ends in an error",
+          "[net]") {
+  caf::init_global_meta_objects<caf::id_block::net_table_test>();
+  net::options how;
+  how.sink = nullptr;
+  node a{"a", how};
+  node b{"b", near(a)};
+  auto spec = worker(1);
+  spec.args = caf::make_message(riddle{});
+  CHECK(error_of(a.dir->start_child(spec)) == errc::claim_timeout);
+  CHECK(b.env.log->await("malformed packet"));
+  CHECK(a.env.log->count("up 1") == a.env.log->count("down 1"));
+  CHECK(!a.tab->find(1));
+  // It does no harm to others.
+  CHECK(value_of(a.dir->start_child(worker(2))).handle);
   CHECK(asked(b, 2) == "a");
 }
 

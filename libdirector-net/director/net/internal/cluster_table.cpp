@@ -327,7 +327,7 @@ void cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
     i->second.again.push_back(i->second.asked[index]);
 }
 
-void cluster_table::complete(uint64_t ticket) {
+void cluster_table::complete(uint64_t ticket, const caf::error& err) {
   std::lock_guard guard{pending_mutex_};
   auto i = pending_.find(ticket);
   if (i == pending_.end())
@@ -339,7 +339,7 @@ void cluster_table::complete(uint64_t ticket) {
   }
   auto x = std::move(i->second);
   pending_.erase(i);
-  x.client->completed(ticket, {}, std::move(x.items));
+  x.client->completed(ticket, err, std::move(x.items));
 }
 
 void cluster_table::has_left(caf::error err) {

@@ -114,7 +114,8 @@ public:
 
   void refuse(uint64_t ticket, size_t index, claim_outcome why);
 
-  void complete(uint64_t ticket);
+  /// Announces the outcome of a write.
+  void complete(uint64_t ticket, const caf::error& err = {});
 
   /// This node has left the cluster.
   void has_left(caf::error err);

@@ -248,8 +248,9 @@ void node_actor::fetch() {
         }
         break;
       case local_change::kind::mark:
-        waiting_.emplace(protocol_.entries().seen(protocol_.members().self()),
-                         x.ticket);
+        waiting_.push_back(
+          {protocol_.entries().seen(protocol_.members().self()), x.ticket,
+           clock_type::now() + options_.claim_timeout});
         break;
     }
   }
@@ -312,10 +313,10 @@ void node_actor::claim_done(uint64_t ticket) {
 
 void node_actor::received_everywhere(uint64_t count) {
   received_ = count;
-  auto end = waiting_.upper_bound(count);
-  for (auto i = waiting_.begin(); i != end; ++i)
-    table_->complete(i->second);
-  waiting_.erase(waiting_.begin(), end);
+  while (!waiting_.empty() && waiting_.front().change <= count) {
+    table_->complete(waiting_.front().ticket);
+    waiting_.pop_front();
+  }
 }
 
 void node_actor::depart(std::vector<child_id> ids, departure why) {
@@ -430,7 +431,14 @@ void node_actor::settle() {
 
 void node_actor::tick() {
   fetch();
-  protocol_.tick(clock_type::now());
+  auto now = clock_type::now();
+  protocol_.tick(now);
+  // A node that lives, but cannot make sense of a change, holds up nobody.
+  while (!waiting_.empty() && waiting_.front().deadline <= now) {
+    table_->complete(waiting_.front().ticket,
+                     caf::make_error(errc::claim_timeout));
+    waiting_.pop_front();
+  }
   publish_view();
   settle();
   run_delayed(options_.heartbeat, [this] { tick(); });

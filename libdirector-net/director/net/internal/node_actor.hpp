@@ -12,6 +12,7 @@
 #include <caf/telemetry/gauge.hpp>
 #include <caf/telemetry/histogram.hpp>
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -127,8 +128,15 @@ private:
   /// Directors of other nodes.
   std::map<std::pair<node_key, uint64_t>, caf::actor> directors_;
 
-  /// Tickets of writes that wait for the other copies, by number of the change.
-  std::multimap<uint64_t, uint64_t> waiting_;
+  /// A write that waits until the other copies have it.
+  struct waiting_write {
+    uint64_t change;
+    uint64_t ticket;
+    time_point deadline;
+  };
+
+  /// In the order of changes, and so of deadlines.
+  std::deque<waiting_write> waiting_;
 
   uint64_t received_ = 0;
   std::vector<child_id> lost_;
