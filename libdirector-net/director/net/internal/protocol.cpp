@@ -385,6 +385,7 @@ void protocol::publish(const entry& x, bool erased) {
 void protocol::flush() {
   if (place_soon_) {
     place_soon_ = false;
+    start_offered();
     place();
   }
   if (outbox_.empty())

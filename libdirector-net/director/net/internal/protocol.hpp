@@ -347,6 +347,17 @@ private:
     std::set<node_key> tried;
   };
 
+  /// An offer that cannot be taken up yet.
+  struct early_offer {
+    /// Who is still taken to have the child, 0 if it is not known at all.
+    node_key author = 0;
+    time_point until{};
+  };
+
+  /// Starts what this node was offered and, by now, knows to have lost its
+  /// node: others may notice that earlier.
+  void start_offered();
+
   /// Tells whether this node decides where children go.
   bool coordinates() const;
 
@@ -387,6 +398,7 @@ private:
   std::unordered_set<child_id> homeless_;
   std::unordered_map<child_id, errand> errands_;
   std::unordered_map<child_id, node_key> destinations_;
+  std::unordered_map<child_id, early_offer> offered_;
   std::optional<time_point> homeless_since_;
   size_t taken_ = 0;
   bool place_soon_ = false;

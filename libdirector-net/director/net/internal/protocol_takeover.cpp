@@ -120,10 +120,30 @@ void protocol::offer_to(node_key target, std::vector<child_id> ids) {
 }
 
 void protocol::handle(peer& from, offer& x) {
-  if (env_.can_start() && !leaving_ && !paused_)
-    env_.start(std::move(x.ids));
-  else
-    members_.send(from, decline{std::move(x.ids)});
+  if (!env_.can_start() || leaving_ || paused_)
+    return members_.send(from, decline{std::move(x.ids)});
+  for (auto& id : x.ids) {
+    auto* now = ledger_.find(id);
+    offered_[id] = {now != nullptr ? now->last.author : 0,
+                    now_ + settings_.claim_timeout};
+  }
+  start_offered();
+}
+
+void protocol::start_offered() {
+  std::vector<child_id> ready;
+  std::erase_if(offered_, [&](auto& kvp) {
+    auto& [id, x] = kvp;
+    auto* now = ledger_.find(id);
+    if (now != nullptr && !has_director(*now)) {
+      ready.push_back(id);
+      return true;
+    }
+    auto author = now != nullptr ? now->last.author : 0;
+    return author != x.author || x.until <= now_;
+  });
+  if (!ready.empty())
+    env_.start(std::move(ready));
 }
 
 void protocol::declined(const std::vector<child_id>& ids) {
