@@ -119,6 +119,10 @@ void protocol::describe(heartbeat& beat) const {
 }
 
 void protocol::session_begun(peer& x) {
+  // What was offered to it in an earlier session may have got lost.
+  for (auto& [id, y] : errands_)
+    if (y.target == x.who.key)
+      y.until = now_;
   // What is on its way to others is in the copy; the session goes on from it.
   flush();
   send_copy(x, 0, x.was_down || x.seen != ledger_.seen());
