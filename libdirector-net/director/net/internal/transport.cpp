@@ -169,11 +169,14 @@ void transport::publish(const endpoint& at, const caf::actor& whom,
     });
     return;
   }
+  // Connections of a process that listened there and has ended may linger. With
+  // any port, the system could choose one that somebody else has just chosen.
+  auto reuse = at.port != 0;
   compat::request(
     self_, *mm, [fn](uint16_t port) { fn(port); },
     [fn](caf::error& reason) { fn(std::move(reason)); }, caf::publish_atom_v,
     at.port, caf::actor_cast<caf::strong_actor_ptr>(whom), interface_set{},
-    at.host, false);
+    at.host, reuse);
 }
 
 void transport::unpublish(uint16_t port, on_done fn) {
