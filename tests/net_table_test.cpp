@@ -159,6 +159,18 @@ TEST_CASE("options are checked", "[net]") {
   CHECK(error_of(net::join(*bare.sys, good)) == caf::sec::invalid_argument);
 }
 
+TEST_CASE("listening to everybody without TLS is warned of", "[net]") {
+  net::options how;
+  // An address that no machine has, so that nobody does reach it.
+  how.listen.host = "192.0.2.1";
+  how.allow_plaintext = true;
+  node a{"a", how};
+  CHECK(a.err == caf::sec::cannot_open_port);
+  CHECK(a.env.log->count("listens on '192.0.2.1' without TLS") == 1);
+  node b{"b"};
+  CHECK(b.env.log->count("without TLS") == 0);
+}
+
 TEST_CASE("a process joins a table once", "[net]") {
   node a{"a"};
   CHECK(error_of(net::join(*a.env.sys, a.options)) == errc::name_taken);

@@ -51,7 +51,7 @@ std::string to_string(node_state x) {
 std::string complaint(const options& x) {
   if (x.table.empty())
     return "a table needs a name";
-  if (!x.tls && !is_loopback(x.listen.host) && !x.allow_plaintext)
+  if (unprotected(x) && !x.allow_plaintext)
     return "listening on '" + x.listen.host
            + "' without TLS needs allow_plaintext";
   if (x.partitions == partition_mode::pause_minority && x.expected_nodes < 2)
@@ -65,6 +65,10 @@ std::string complaint(const options& x) {
   if (x.claim_timeout <= x.suspicion)
     return "the claim timeout must be longer than the suspicion time";
   return {};
+}
+
+bool unprotected(const options& x) {
+  return !x.tls && !is_loopback(x.listen.host);
 }
 
 std::string to_string(const table& x) {

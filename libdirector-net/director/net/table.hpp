@@ -110,6 +110,12 @@ struct options {
 /// @relates options
 std::string complaint(const options& x);
 
+/// Tells whether everybody who reaches the port can join, read and write:
+/// there is no TLS, and the host is another one than those of the loopback.
+/// Then `join` needs `allow_plaintext` and reports a warning.
+/// @relates options
+bool unprotected(const options& x);
+
 /// A node of a cluster, as another one sees it.
 struct node_info {
   node_key key = 0;

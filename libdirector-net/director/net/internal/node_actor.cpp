@@ -142,6 +142,11 @@ void node_actor::on_exit() {
 // -- connections --------------------------------------------------------------
 
 void node_actor::listen() {
+  if (unprotected(options_))
+    tell(severity::warning,
+         fmt::format("listens on '{}' without TLS: whoever reaches the port "
+                     "can join, read and write",
+                     options_.listen.host));
   transport_.publish({options_.listen.host, options_.listen.port, options_.tls},
                      caf::actor_cast<caf::actor>(ctrl()),
                      [this](caf::expected<uint16_t> port) {
