@@ -138,6 +138,8 @@ private:
   bool done_ = false;
   time_point begun_{};
   std::string refusal_;
+  /// Which address could not be reached last, and why.
+  std::string trouble_;
   std::map<std::string, time_point> complaints_;
 
   struct metrics {
