@@ -157,7 +157,7 @@ private:
       result.partitions = net::partition_mode::pause_minority;
       result.expected_nodes = std::stoul(args_["expected"]);
     }
-    result.heartbeat = 50ms;
+    result.heartbeat = time("heartbeat", 50ms);
     // Long, so that nobody is taken for dead on a machine that is slow.
     result.suspicion = time("suspicion", 10s);
     result.pause_grace = time("grace", 1s);

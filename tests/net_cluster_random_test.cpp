@@ -177,7 +177,7 @@ private:
 TEST_CASE("processes are killed at random", "[net_cluster_random]") {
   auto seed = from_environment("DIRECTOR_NET_SEED",
                                std::random_device{}() & 0xffffff);
-  auto rounds = from_environment("DIRECTOR_NET_ROUNDS", 40);
+  auto rounds = from_environment("DIRECTOR_NET_ROUNDS", 100);
   random_kills test{static_cast<unsigned>(seed)};
   auto start = clock_type::now();
   for (auto i = 0; i < rounds; ++i) {

@@ -173,6 +173,8 @@ void node_actor::connect(const net::address& to) {
         auto ptr = caf::actor_cast<caf::strong_actor_ptr>(other->actor);
         protocol_.connected(to, link_to(ptr), now);
       } else {
+        trouble_ = fmt::format("{}:{}: {}", to.host, to.port,
+                               to_string(other.error()));
         auto refused = other.error() == caf::sec::cannot_connect_to_node;
         protocol_.unreachable(to, refused, now);
       }
@@ -494,7 +496,7 @@ void node_actor::check_joined() {
       result = caf::make_error(errc::no_quorum);
     else
       result = caf::make_error(caf::sec::connection_timeout,
-                               "no other node has answered");
+                               "no other node has answered, last " + trouble_);
   }
   joined_ = true;
   publish_view();

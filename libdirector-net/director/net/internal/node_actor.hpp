@@ -148,6 +148,8 @@ private:
   caf::error farewell_;
   time_point begun_{};
   std::string refusal_;
+  /// Which address could not be reached last, and why.
+  std::string trouble_;
   std::map<std::string, time_point> complaints_;
 
   struct metrics {

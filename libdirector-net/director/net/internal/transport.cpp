@@ -126,6 +126,11 @@ private:
         result = std::move(reason);
       },
       caf::connect_atom_v, address, to_.port);
+    // CAF says the same if it cannot use the files for TLS, or the other side
+    // speaks something else; but only he has ended at whose port nobody is.
+    if (!result && result.error() == caf::sec::cannot_connect_to_node
+        && probe(to_.host, to_.port, left()) != probe_result::refused)
+      result = caf::make_error(caf::sec::disconnect_during_handshake);
     return result;
   }
 
