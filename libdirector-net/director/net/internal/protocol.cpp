@@ -361,8 +361,8 @@ void protocol::account(const entry* before, const entry* now) {
       homeless_since_ = now_;
     return;
   }
-  // Whoever has taken it may find out that it cannot start it. Until it runs, it
-  // counts who has tried.
+  // Whoever has taken it may find out that it cannot start it. Until it runs,
+  // it counts who has tried.
   if (now == nullptr || now->status == child_status::running)
     errands_.erase(id);
   else if (auto i = errands_.find(id); i != errands_.end())
