@@ -45,7 +45,8 @@ struct node {
     options.node = name;
     options.heartbeat = 50ms;
     options.suspicion = 500ms;
-    options.alone_after = 200ms;
+    // A busy machine must not make two clusters of one.
+    options.alone_after = patience;
     options.claim_timeout = 5s;
     options.sink = [log = env.log](const report& x) { log->add(to_string(x)); };
     auto joined = net::join(*env.sys, options);

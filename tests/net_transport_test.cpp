@@ -29,6 +29,7 @@
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace director::net;
@@ -733,6 +734,22 @@ TEST_CASE("probing a port", "[net_transport]") {
   CHECK(probe("127.0.0.1", port, limit) == probe_result::refused);
   CHECK(probe("127.0.0.1", port, caf::timespan::max())
         == probe_result::refused);
+}
+
+TEST_CASE("a process ends while one connects to it", "[net_transport]") {
+  listener x;
+  auto port = x.port();
+  std::thread dying{[&x] {
+    // First the probe, then CAF, whose connection ends before the port does.
+    for (auto i = 0; i < 2; ++i)
+      ::close(::accept(x.fd, nullptr, nullptr));
+    ::close(std::exchange(x.fd, -1));
+  }};
+  node a;
+  auto found = get(a.connect(local(port)));
+  dying.join();
+  REQUIRE(!found);
+  CHECK(found.error() == caf::sec::cannot_connect_to_node);
 }
 
 TEST_CASE("probing what does not answer", "[net_transport]") {

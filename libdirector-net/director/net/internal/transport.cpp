@@ -54,6 +54,9 @@ public:
     for (;;) {
       cut_short_ = false;
       auto result = connect();
+      if (!result && result.error() == caf::sec::disconnect_during_handshake
+          && has_ended())
+        return caf::make_error(caf::sec::cannot_connect_to_node);
       if (!result && !cut_short_)
         return result;
       if (result) {
@@ -88,6 +91,19 @@ private:
     std::random_device source;
     std::uniform_int_distribution<caf::timespan::rep> dist{0, max.count()};
     return caf::timespan{dist(source)};
+  }
+
+  /// Tells whether nobody listens any more. A process that ends closes its
+  /// connections and ports one after the other: for a moment, it may accept
+  /// connections that are cut off next.
+  bool has_ended() const {
+    for (auto pause = caf::timespan{std::chrono::milliseconds{1}};
+         pause <= std::chrono::milliseconds{16}; pause *= 2) {
+      if (probe(to_.host, to_.port, left()) == probe_result::refused)
+        return true;
+      std::this_thread::sleep_for(pause);
+    }
+    return false;
   }
 
   caf::expected<connection> connect() {
