@@ -100,8 +100,9 @@ std::optional<entry> sim_node::take(uint64_t ticket, size_t index,
   return now;
 }
 
-void sim_node::refuse(uint64_t ticket, size_t index, claim_outcome why) {
+bool sim_node::refuse(uint64_t ticket, size_t index, claim_outcome why) {
   outcomes.push_back({requests.at(ticket).ids[index], why});
+  return true;
 }
 
 void sim_node::claim_done(uint64_t ticket) {
@@ -169,6 +170,10 @@ void sim_node::start(std::vector<child_id> ids) {
 
 bool sim_node::can_start() const {
   return directors;
+}
+
+bool sim_node::may_give(const child_id& id) const {
+  return !running.contains(id);
 }
 
 void sim_node::node_changed(const peer& x) {

@@ -44,12 +44,13 @@ public:
   void removed(const child_id& id) override;
   std::optional<entry> take(uint64_t ticket, size_t index,
                             bool& later) override;
-  void refuse(uint64_t ticket, size_t index, claim_outcome why) override;
+  bool refuse(uint64_t ticket, size_t index, claim_outcome why) override;
   void claim_done(uint64_t ticket) override;
   void received_everywhere(uint64_t count) override;
   void depart(std::vector<child_id> ids, departure why) override;
   void start(std::vector<child_id> ids) override;
   bool can_start() const override;
+  bool may_give(const child_id& id) const override;
   void node_changed(const peer& x) override;
   void turned_away(const std::string& text) override;
   void complain(const std::string& text) override;

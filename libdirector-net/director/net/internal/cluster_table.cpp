@@ -303,16 +303,16 @@ std::optional<entry> cluster_table::take(uint64_t ticket, size_t index,
   return to_entry(item.record, true);
 }
 
-void cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
+bool cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
   std::lock_guard guard{pending_mutex_};
   auto i = pending_.find(ticket);
   if (i == pending_.end())
-    return;
+    return true;
   auto& item = i->second.items[i->second.asked[index]];
   item.err = caf::error{};
   if (why == claim_outcome::no_quorum) {
     item.err = caf::make_error(errc::no_quorum);
-    return;
+    return true;
   }
   // This copy has the answer.
   auto existing = local_->find(item.record.id);
@@ -324,7 +324,8 @@ void cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
   else if (why == claim_outcome::timed_out)
     item.err = caf::make_error(errc::claim_timeout);
   else // What stood in the way has gone in this moment.
-    i->second.again.push_back(i->second.asked[index]);
+    return false;
+  return true;
 }
 
 void cluster_table::complete(uint64_t ticket, const caf::error& err) {
@@ -332,11 +333,6 @@ void cluster_table::complete(uint64_t ticket, const caf::error& err) {
   auto i = pending_.find(ticket);
   if (i == pending_.end())
     return;
-  if (auto& again = i->second.again; !again.empty()) {
-    i->second.asked = std::exchange(again, {});
-    tell(detail::claim_event{ticket});
-    return;
-  }
   auto x = std::move(i->second);
   pending_.erase(i);
   x.client->completed(ticket, err, std::move(x.items));

@@ -112,7 +112,8 @@ public:
   /// Carries out a part of a claim that all nodes have agreed on.
   std::optional<entry> take(uint64_t ticket, size_t index, bool& later);
 
-  void refuse(uint64_t ticket, size_t index, claim_outcome why);
+  /// Returns false if there is no reason to any more.
+  bool refuse(uint64_t ticket, size_t index, claim_outcome why);
 
   /// Announces the outcome of a write.
   void complete(uint64_t ticket, const caf::error& err = {});
@@ -128,8 +129,6 @@ private:
     std::vector<claim_item> items;
     /// Position in the call of the items that nodes vote on.
     std::vector<size_t> asked;
-    /// Those of them that were refused for a reason that is gone.
-    std::vector<size_t> again;
   };
 
   template <class Event>

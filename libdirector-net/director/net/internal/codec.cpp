@@ -79,7 +79,7 @@ public:
   }
 
   bool operator()(const decline& x) {
-    return all(x.ids);
+    return all(x.ids, x.for_good);
   }
 
   bool operator()(const move_request& x) {
@@ -220,7 +220,8 @@ public:
   }
 
   bool operator()(copy& x) {
-    return all(x.about, x.clock, x.seen, x.members, x.complete) && read_specs()
+    return all(x.about) && counter(x.clock)
+           && all(x.seen, x.members, x.complete) && read_specs()
            && all(x.entries) && complete(x.entries);
   }
 
@@ -258,7 +259,7 @@ public:
   }
 
   bool operator()(decline& x) {
-    return all(x.ids);
+    return all(x.ids, x.for_good);
   }
 
   bool operator()(move_request& x) {
@@ -348,8 +349,13 @@ private:
     return source_.apply(x);
   }
 
+  /// Reads what counts up from 0, and will never get that far by counting.
+  bool counter(uint64_t& x) {
+    return all(x) && x < (uint64_t{1} << 62);
+  }
+
   bool one(change_id& x) {
-    return all(x.author, x.count);
+    return all(x.author) && counter(x.count);
   }
 
   bool one(ballot_item& x) {
@@ -371,8 +377,9 @@ private:
   bool one(entry& x) {
     uint8_t status = 0;
     uint8_t flags = 0;
-    if (!all(x.id, x.term, x.last, x.born, x.director, x.actor, x.incarnation,
-             x.restart_count, status, flags)
+    if (!all(x.id) || !counter(x.term) || !all(x.last) || !counter(x.born)
+        || !all(x.director, x.actor, x.incarnation, x.restart_count, status,
+                flags)
         || status > static_cast<uint8_t>(child_status::unresponsive)
         || x.last.author == 0)
       return false;
@@ -393,7 +400,7 @@ private:
     for (uint32_t i = 0; i < count; ++i) {
       node_key author = 0;
       uint64_t seen = 0;
-      if (!all(author, seen))
+      if (!all(author) || !counter(seen))
         return false;
       x[author] = seen;
     }

@@ -164,6 +164,9 @@ void ledger::merge(const copy& x,
   theirs.reserve(x.entries.size());
   for (auto& y : x.entries) {
     theirs.push_back(claim_of(y));
+    // Nobody knows better than this node what it has.
+    if (y.last.author == self_)
+      continue;
     if (auto* known = find_claim(y)) {
       if (y.last.count > known->last.count)
         update(*known, y);

@@ -78,7 +78,8 @@ void membership::try_addresses(time_point now) {
 void membership::connected(const address& to, link_id link, time_point now) {
   auto& x = attempts_[to];
   x.busy = false;
-  x.backoff = first_backoff;
+  // Whoever answers there may be none of this cluster.
+  x.backoff = std::clamp(2 * x.backoff, first_backoff, last_backoff);
   x.next = now + x.backoff;
   if (auto i = links_.find(link); i != links_.end()) {
     x.met = i->second;
@@ -179,10 +180,17 @@ void membership::handle(link_id from, const hello& x, time_point now) {
     listener_.transmit(from, 0, std::make_shared<const packet>(refusal{text}));
     return;
   }
-  // Who listens where another process did has taken its place.
-  for (auto& [key, other] : peers_)
-    if (key != x.self.key && other.who.where == x.self.where && !other.dead)
-      down(other, true, now);
+  for (auto& [key, other] : peers_) {
+    if (key == x.self.key || other.who.where != x.self.where || other.dead)
+      continue;
+    if (other.linked
+        && now - other.last_heard < missed_heartbeats * settings_.heartbeat)
+      return listener_.complain(
+        fmt::format("node '{}' gives the address of node '{}', which lives",
+                    x.self.name, other.who.name));
+    // Who listens where another process did has taken its place.
+    down(other, true, now);
+  }
   auto [i, fresh] = peers_.try_emplace(x.self.key);
   auto& who = i->second;
   if (fresh)
@@ -219,6 +227,9 @@ void membership::handle(link_id from, const hello& x, time_point now) {
   }
   if (!who.established && x.ack != 0 && x.ack == who.my_session) {
     who.established = true;
+    who.last_request = now;
+    who.copy_time = 5 * settings_.heartbeat;
+    attempts_[who.who.where].backoff = caf::timespan{0};
     send_hello(who, now);
     listener_.session_begun(who);
     who.was_down = false;
@@ -292,7 +303,7 @@ void membership::link_lost(link_id link, time_point now) {
 
 void membership::handle(peer& from, const heartbeat& x, time_point now) {
   from.their_stamp = x.stamp;
-  if (x.echo != 0)
+  if (x.echo != 0 && from_stamp(x.echo) <= now)
     from.leased_until = std::max(from.leased_until,
                                  from_stamp(x.echo) + settings_.suspicion);
   from.seen = x.seen;
@@ -309,9 +320,10 @@ void membership::left(peer& from, time_point now) {
 
 void membership::down(peer& x, bool dead, time_point now) {
   close_session(x);
+  auto news = x.state != node_state::down || dead > x.dead;
   x.dead = dead;
   x.was_down = true;
-  if (x.state == node_state::down)
+  if (!news)
     return;
   x.state = node_state::down;
   x.since = now;
@@ -341,9 +353,12 @@ void membership::tick(time_point now) {
              >= (x.live() ? settings_.heartbeat : settings_.suspicion))
       send_hello(x, now);
     send_heartbeat(x, now);
-    if (x.established && !x.synced
-        && now - x.last_hello > missed_heartbeats * settings_.heartbeat)
+    if (x.established && !x.synced && now - x.last_request > x.copy_time) {
+      // A large one takes its time.
+      x.last_request = now;
+      x.copy_time *= 2;
       send(x, copy_request{});
+    }
   }
   try_addresses(now);
   check_ready(now);

@@ -62,8 +62,9 @@ struct peer {
   bool was_down = false;
   time_point last_heard{};
   time_point last_hello{};
-  /// When a copy was asked for.
+  /// When a copy was asked for, and how long it may take.
   time_point last_request{};
+  caf::timespan copy_time{};
   time_point since{};
   int64_t their_stamp = 0;
   /// Until then it does not take this node for down.

@@ -305,8 +305,8 @@ std::optional<entry> node_actor::take(uint64_t ticket, size_t index,
   return table_->take(ticket, index, later);
 }
 
-void node_actor::refuse(uint64_t ticket, size_t index, claim_outcome why) {
-  table_->refuse(ticket, index, why);
+bool node_actor::refuse(uint64_t ticket, size_t index, claim_outcome why) {
+  return table_->refuse(ticket, index, why);
 }
 
 void node_actor::claim_done(uint64_t ticket) {
@@ -348,6 +348,11 @@ void node_actor::start(std::vector<child_id> ids) {
 
 bool node_actor::can_start() const {
   return table_->local().directors() > 0;
+}
+
+bool node_actor::may_give(const child_id& id) const {
+  auto x = table_->local().find(id);
+  return !x || !is_alive(x->handle);
 }
 
 // -- news ---------------------------------------------------------------------

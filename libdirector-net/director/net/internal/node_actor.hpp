@@ -52,7 +52,7 @@ private:
   std::optional<entry> take(uint64_t ticket, size_t index,
                             bool& later) override;
 
-  void refuse(uint64_t ticket, size_t index, claim_outcome why) override;
+  bool refuse(uint64_t ticket, size_t index, claim_outcome why) override;
 
   void claim_done(uint64_t ticket) override;
 
@@ -63,6 +63,8 @@ private:
   void start(std::vector<child_id> ids) override;
 
   bool can_start() const override;
+
+  bool may_give(const child_id& id) const override;
 
   void node_changed(const peer& x) override;
 

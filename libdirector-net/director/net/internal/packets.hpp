@@ -124,9 +124,11 @@ struct offer {
   std::vector<child_id> ids;
 };
 
-/// Turns an offer down, for the most part for lack of the named functions.
+/// Turns an offer down.
 struct decline {
   std::vector<child_id> ids;
+  /// Whether the sender lacks the named functions, and need not be asked again.
+  bool for_good = false;
 };
 
 /// Asks the receiver to give children away.

@@ -83,6 +83,12 @@ void protocol::tick(time_point now) {
       if (auto* voter = members_.find(key))
         send_ballot(number, x, *voter);
   }
+  // Offers that nobody has taken up, and children that nobody could take.
+  for (auto& id : homeless_)
+    if (auto i = errands_.find(id); i == errands_.end())
+      unplaced_.insert(id);
+    else if (i->second.target == 0 || i->second.until <= now)
+      place_again(id, i->second);
   place_soon_ = true;
   flush();
   check_leaving();
@@ -123,7 +129,7 @@ void protocol::session_begun(peer& x) {
   // What was offered to it in an earlier session may have got lost.
   for (auto& [id, y] : errands_)
     if (y.target == x.who.key)
-      y.until = now_;
+      place_again(id, y);
   // What is on its way to others is in the copy; the session goes on from it.
   flush();
   send_copy(x, 0, x.was_down || x.seen != ledger_.seen());
@@ -133,10 +139,7 @@ void protocol::came_up(peer& x) {
   ledger_.visit([&](const entry& y) {
     if (y.last.author != x.who.key)
       return;
-    if (is_homeless(y))
-      homeless_.insert(y.id);
-    else
-      homeless_.erase(y.id);
+    note_homeless(y.id, is_homeless(y));
     env_.changed(y, true);
   });
   if (homeless_.empty()) {
@@ -157,22 +160,21 @@ void protocol::went_down(peer& x) {
       gone.push_back(y.id);
       return;
     }
+    destinations_.erase(y.id);
     if (is_homeless(y))
-      homeless_.insert(y.id);
+      note_homeless(y.id, true);
     env_.changed(y, false);
   });
   for (auto& id : gone) {
-    homeless_.erase(id);
+    note_homeless(id, false);
     if (x.dead)
       ledger_.drop(id);
     else
       env_.removed(id);
   }
-  if (!homeless_.empty() && !homeless_since_)
-    homeless_since_ = now_;
   for (auto& [id, y] : errands_)
     if (y.target == key)
-      y.until = now_;
+      place_again(id, y);
   std::vector<uint64_t> broken;
   for (auto i = promised_.lower_bound({key, 0});
        i != promised_.end() && i->first.first == key; ++i)
@@ -295,6 +297,9 @@ bool protocol::put(entry x) {
     return false;
   auto old = *before;
   auto with_body = x.body != nullptr;
+  // If this node is lost before the child has ended, others start it.
+  if (x.status == child_status::terminating && departing_.contains(x.id))
+    x.wanted = true;
   ledger_.put(x);
   auto* now = ledger_.find(x.id);
   account(&old, now);
@@ -364,27 +369,39 @@ void protocol::account(const entry* before, const entry* now) {
     ++owned_[now->last.author];
   auto& id = now != nullptr ? now->id : before->id;
   if (now != nullptr && is_homeless(*now)) {
-    if (homeless_.insert(id).second)
-      place_soon_ = true;
-    if (!homeless_since_)
-      homeless_since_ = now_;
+    note_homeless(id, true);
     return;
   }
   // Whoever has taken it may find out that it cannot start it. Until it runs,
   // it counts who has tried.
-  if (now == nullptr || now->status == child_status::running)
+  if (now == nullptr || now->status == child_status::running) {
     errands_.erase(id);
-  else if (auto i = errands_.find(id); i != errands_.end())
+    destinations_.erase(id);
+  } else if (auto i = errands_.find(id); i != errands_.end()) {
     i->second.target = 0;
-  if (homeless_.erase(id) == 0)
+  }
+  if (!note_homeless(id, false))
     return;
-  destinations_.erase(id);
   ++taken_;
   if (homeless_.empty() && homeless_since_) {
     env_.took_over(taken_, now_ - *homeless_since_);
     homeless_since_.reset();
     taken_ = 0;
   }
+}
+
+bool protocol::note_homeless(const child_id& id, bool homeless) {
+  if (!homeless) {
+    unplaced_.erase(id);
+    return homeless_.erase(id) > 0;
+  }
+  if (!homeless_.insert(id).second)
+    return false;
+  unplaced_.insert(id);
+  place_soon_ = true;
+  if (!homeless_since_)
+    homeless_since_ = now_;
+  return true;
 }
 
 size_t protocol::children_of(node_key node) const {
@@ -429,16 +446,19 @@ void protocol::send_copy(peer& to, node_key about, bool complete) {
 
 void protocol::check_received() {
   // A side without majority does not speak for all copies.
-  if (paused_)
+  auto count = received_by_all();
+  if (paused_ || count <= received_)
     return;
-  auto count = ledger_.seen(members_.self());
+  received_ = count;
+  env_.received_everywhere(count);
+}
+
+uint64_t protocol::received_by_all() const {
+  auto result = ledger_.seen(members_.self());
   for (auto& [key, x] : members_.peers())
     if (x.state == node_state::up || x.state == node_state::suspect)
-      count = std::min(count, x.received);
-  if (count > received_) {
-    received_ = count;
-    env_.received_everywhere(count);
-  }
+      result = std::min(result, x.received);
+  return result;
 }
 
 } // namespace director::net::internal

@@ -66,7 +66,9 @@ public:
   virtual std::optional<entry> take(uint64_t ticket, size_t index, bool& later)
     = 0;
 
-  virtual void refuse(uint64_t ticket, size_t index, claim_outcome why) = 0;
+  /// A claim has been refused. Returns false if the reason, which the local
+  /// copy must know, is gone: then it is tried again.
+  virtual bool refuse(uint64_t ticket, size_t index, claim_outcome why) = 0;
 
   /// All parts of a claim have been granted or refused.
   virtual void claim_done(uint64_t ticket) = 0;
@@ -82,6 +84,9 @@ public:
 
   /// Tells whether this node has directors that could start children.
   virtual bool can_start() const = 0;
+
+  /// Tells whether nothing is left here of a child that has no director.
+  virtual bool may_give(const child_id& id) const = 0;
 
   // -- news
   // -----------------------------------------------------------------------
@@ -148,9 +153,6 @@ public:
   void claim(uint64_t ticket,
              std::vector<std::pair<child_id, claim_mode>> items,
              time_point now);
-
-  /// Gives a claim up. The environment does not hear of it any more.
-  void cancel(uint64_t ticket);
 
   /// An own entry has changed. Returns false if it is not an own one.
   bool put(entry x);
@@ -271,6 +273,9 @@ private:
 
   bool is_homeless(const entry& x) const;
 
+  /// Returns whether that is news.
+  bool note_homeless(const child_id& id, bool homeless);
+
   /// Another node has the child by right.
   void lose(const child_id& id);
 
@@ -282,6 +287,9 @@ private:
   void publish(const entry& x, bool erased, change_id replaced = {});
 
   void check_received();
+
+  /// Returns how many of the own changes are in all copies.
+  uint64_t received_by_all() const;
 
   // -- claims
   // -------------------------------------------------------------------
@@ -335,7 +343,7 @@ private:
   /// Tries a candidate again later.
   void postpone(candidate x);
 
-  void finish(const candidate& x, claim_outcome how);
+  void finish(candidate x, claim_outcome how);
 
   bool grants(const peer& to, const ballot& x, size_t index);
 
@@ -373,7 +381,11 @@ private:
 
   void offer_to(node_key target, std::vector<child_id> ids);
 
-  void note_decline(node_key by, const std::vector<child_id>& ids);
+  void note_decline(node_key by, const std::vector<child_id>& ids,
+                    bool for_good);
+
+  /// An offer has come to nothing.
+  void place_again(const child_id& id, errand& x);
 
   void move_children();
 
@@ -403,6 +415,8 @@ private:
 
   std::unordered_map<node_key, size_t> owned_;
   std::unordered_set<child_id> homeless_;
+  /// Those of them that nobody has been offered.
+  std::unordered_set<child_id> unplaced_;
   std::unordered_map<child_id, errand> errands_;
   std::unordered_map<child_id, node_key> destinations_;
   std::unordered_map<child_id, early_offer> offered_;

@@ -42,10 +42,6 @@ void protocol::claim(uint64_t ticket,
   flush();
 }
 
-void protocol::cancel(uint64_t ticket) {
-  claims_.erase(ticket);
-}
-
 void protocol::open_queued() {
   if (ballots_.empty() && !queued_.empty())
     open(std::exchange(queued_, {}));
@@ -136,10 +132,10 @@ void protocol::close_ballot(uint64_t number, open_ballot x) {
   auto quorum = !leaving_ && members_.has_quorum(now_);
   auto own_vote = members_.is_voter(now_) ? size_t{1} : size_t{0};
   auto decided = members_.is_majority(x.votes + 1, x.voters + own_vote);
-  auto later = false;
   for (auto& y : x.items) {
     if (!claims_.contains(y.ticket))
       continue;
+    auto later = false;
     auto* now = ledger_.find(y.id);
     auto unchanged = (now != nullptr ? now->last : change_id{}) == y.base;
     if (!quorum) {
@@ -168,12 +164,12 @@ void protocol::close_ballot(uint64_t number, open_ballot x) {
   open_queued();
 }
 
-void protocol::finish(const candidate& x, claim_outcome how) {
+void protocol::finish(candidate x, claim_outcome how) {
   auto i = claims_.find(x.ticket);
   if (i == claims_.end())
     return;
-  if (how != claim_outcome::granted)
-    env_.refuse(x.ticket, x.index, how);
+  if (how != claim_outcome::granted && !env_.refuse(x.ticket, x.index, how))
+    return postpone(std::move(x));
   if (--i->second.open > 0)
     return;
   claims_.erase(i);
@@ -241,6 +237,9 @@ bool protocol::grants(const peer& to, const ballot& x, size_t index) {
   if (now != nullptr) {
     // Who runs, runs; and who knows less than this node must wait.
     if (has_director(*now))
+      return false;
+    // What its director has left behind may not have ended yet.
+    if (now->last.author == members_.self() && !env_.may_give(item.id))
       return false;
     auto i = x.seen.find(now->last.author);
     auto known = i != x.seen.end() && i->second >= now->last.count;

@@ -41,11 +41,14 @@ std::vector<placement_node> protocol::candidates() const {
 }
 
 void protocol::place() {
-  if (homeless_.empty() || !coordinates())
+  if (unplaced_.empty() || !coordinates())
     return;
   auto nodes = candidates();
   if (nodes.empty())
     return;
+  auto is_candidate = [&](node_key key) {
+    return std::ranges::find(nodes, key, &placement_node::key) != nodes.end();
+  };
   for (auto& [id, x] : errands_)
     if (x.until > now_)
       for (auto& node : nodes)
@@ -54,27 +57,18 @@ void protocol::place() {
   // Children that some nodes cannot start are placed among the others.
   std::map<std::set<node_key>, std::vector<placement_child>> groups;
   std::map<node_key, std::vector<child_id>> offers;
-  for (auto& id : homeless_) {
+  for (auto& id : std::exchange(unplaced_, {})) {
     auto& x = errands_[id];
-    if (x.target != 0 && x.until > now_)
-      continue;
-    x.target = 0;
+    auto& now = *ledger_.find(id);
     auto to = destinations_.find(id);
     if (to != destinations_.end() && !x.tried.contains(to->second)
-        && std::ranges::any_of(nodes, [&](auto& node) {
-             return node.key == to->second;
-           })) {
-      x.target = to->second;
-      offers[x.target].push_back(id);
-    } else if (auto& now = *ledger_.find(id); now.keep) {
+        && is_candidate(to->second))
+      offers[to->second].push_back(id);
+    else if (now.keep)
       groups[x.tried].push_back({id, now.last.author});
-    } else if (std::ranges::any_of(nodes, [&](auto& node) {
-                 return node.key == now.last.author;
-               })) {
+    else if (is_candidate(now.last.author))
       // Nobody else may have it.
-      x.target = now.last.author;
-      offers[x.target].push_back(id);
-    }
+      offers[now.last.author].push_back(id);
   }
   for (auto& [tried, children] : groups) {
     auto fit = nodes;
@@ -98,18 +92,25 @@ void protocol::place() {
       targets = spread_evenly(children, fit);
     for (size_t i = 0; i < children.size(); ++i) {
       auto target = targets[i];
-      if (std::ranges::none_of(fit,
-                               [&](auto& node) { return node.key == target; }))
-        continue;
-      errands_[children[i].id].target = target;
-      offers[target].push_back(children[i].id);
+      if (std::ranges::find(fit, target, &placement_node::key) != fit.end())
+        offers[target].push_back(children[i].id);
     }
   }
   for (auto& [target, ids] : offers) {
-    for (auto& id : ids)
-      errands_[id].until = now_ + settings_.claim_timeout;
+    for (auto& id : ids) {
+      auto& x = errands_[id];
+      x.target = target;
+      x.until = now_ + settings_.claim_timeout;
+    }
     offer_to(target, std::move(ids));
   }
+}
+
+void protocol::place_again(const child_id& id, errand& x) {
+  x.target = 0;
+  if (homeless_.contains(id))
+    unplaced_.insert(id);
+  place_soon_ = true;
 }
 
 void protocol::offer_to(node_key target, std::vector<child_id> ids) {
@@ -121,7 +122,7 @@ void protocol::offer_to(node_key target, std::vector<child_id> ids) {
 
 void protocol::handle(peer& from, offer& x) {
   if (!env_.can_start() || leaving_ || paused_)
-    return members_.send(from, decline{std::move(x.ids)});
+    return members_.send(from, decline{std::move(x.ids), false});
   for (auto& id : x.ids) {
     auto* now = ledger_.find(id);
     offered_[id] = {now != nullptr ? now->last.author : 0,
@@ -135,7 +136,7 @@ void protocol::start_offered() {
   std::erase_if(offered_, [&](auto& kvp) {
     auto& [id, x] = kvp;
     auto* now = ledger_.find(id);
-    if (now != nullptr && !has_director(*now)) {
+    if (now != nullptr && is_homeless(*now)) {
       ready.push_back(id);
       return true;
     }
@@ -148,26 +149,30 @@ void protocol::start_offered() {
 
 void protocol::declined(const std::vector<child_id>& ids) {
   // Whoever coordinates by now must know.
-  members_.broadcast(decline{ids});
-  note_decline(members_.self(), ids);
+  members_.broadcast(decline{ids, true});
+  note_decline(members_.self(), ids, true);
   flush();
 }
 
 void protocol::handle(peer& from, decline& x) {
-  note_decline(from.who.key, x.ids);
+  note_decline(from.who.key, x.ids, x.for_good);
 }
 
-void protocol::note_decline(node_key by, const std::vector<child_id>& ids) {
+void protocol::note_decline(node_key by, const std::vector<child_id>& ids,
+                            bool for_good) {
   for (auto& id : ids) {
-    auto* now = ledger_.find(id);
-    if (now == nullptr)
+    if (ledger_.find(id) == nullptr)
       continue;
     auto& x = errands_[id];
-    x.tried.insert(by);
-    if (x.target == by)
-      x.target = 0;
+    if (for_good)
+      x.tried.insert(by);
+    if (x.target != by)
+      continue;
+    if (for_good)
+      place_again(id, x);
+    else
+      x.until = now_ + settings_.heartbeat;
   }
-  place_soon_ = true;
 }
 
 // -- moving -------------------------------------------------------------------
@@ -243,14 +248,18 @@ void protocol::watch_quorum() {
     if (x.last.author == members_.self() && x.director != 0)
       own.push_back(x.id);
   });
-  if (!own.empty())
-    env_.depart(std::move(own), departure::paused);
+  if (own.empty())
+    return;
+  departing_.insert(own.begin(), own.end());
+  env_.depart(std::move(own), departure::paused);
 }
 
 void protocol::leave(time_point now, time_point deadline) {
   now_ = now;
-  if (std::exchange(leaving_, true))
-    return;
+  if (std::exchange(leaving_, true)) {
+    leave_deadline_ = std::min(leave_deadline_, deadline);
+    return check_leaving();
+  }
   leave_deadline_ = deadline;
   refuse_all(claim_outcome::no_quorum);
   // The others vanish with their directors.
@@ -270,7 +279,7 @@ void protocol::check_leaving() {
   // What this node has given away must be known to the others.
   auto done = departing_.empty()
               && (members_.live_contacts().empty()
-                  || received_ >= ledger_.seen(members_.self()));
+                  || received_by_all() >= ledger_.seen(members_.self()));
   if (!done && now_ < leave_deadline_)
     return;
   members_.broadcast(bye{});
