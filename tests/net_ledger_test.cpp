@@ -19,7 +19,7 @@ struct node {
         if (!overruled || before->last.author != key)
           return;
         auto over = *before;
-        book.lose(over);
+        REQUIRE(book.take_back(over));
         sent.push_back({over, true});
       }) {
     // nop
@@ -61,7 +61,11 @@ struct node {
   void merge(const copy& x) {
     book.merge(x, [this](const entry& mine) {
       missed.push_back(mine.id);
-      erase(mine.id);
+      auto over = mine;
+      if (book.take_back(over))
+        sent.push_back({over, true});
+      else
+        erase(mine.id);
     });
   }
 

@@ -561,6 +561,10 @@ std::string random_schedule(uint32_t seed, bool pause) {
         if (auto* y = x->core.entries().find(id))
           text += fmt::format(" {}{}{}@{}.{}", to_string(id), owned ? "+" : "-",
                               y->term, y->last.author, y->last.count);
+      x->core.entries().visit_overruled([&](const entry& y) {
+        text += fmt::format(" ({}+{}@{}.{} overruled)", to_string(y.id), y.term,
+                            y.last.author, y.last.count);
+      });
       text += " running:";
       for (auto& [id, y] : x->running)
         text += fmt::format(" {}{}", to_string(id), y.ending ? "(ending)" : "");

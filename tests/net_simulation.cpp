@@ -75,7 +75,7 @@ std::optional<entry> sim_node::take(uint64_t ticket, size_t index,
   now.keep = before != nullptr ? before->keep : x.keep;
   ++now.incarnation;
   now.body = std::make_shared<const entry_body>();
-  running[id] = {now.incarnation, now.keep, false};
+  running[id] = {now.incarnation, now.keep};
   ++x.granted;
   world.note("n{} takes {} keep {}", place, to_string(id), now.keep);
   outcomes.push_back({id, claim_outcome::granted});
@@ -115,7 +115,8 @@ void sim_node::received_everywhere(uint64_t count) {
     auto& [id, start] = i->second;
     if (!start) {
       world.note("n{} acknowledges the end of {}", place, to_string(id));
-      world.deleted.insert(id);
+      if (core.entries().find(id) == nullptr)
+        world.deleted.insert(id);
     } else if (auto* x = core.entries().find(id);
                x != nullptr && x->keep && x->last.author == key) {
       world.note("n{} acknowledges {}", place, to_string(id));
@@ -129,28 +130,38 @@ void sim_node::received_everywhere(uint64_t count) {
 void sim_node::depart(std::vector<child_id> ids, departure why) {
   for (auto& id : ids) {
     auto i = running.find(id);
-    if (i == running.end() || i->second.ending)
+    if (i == running.end()) {
+      if (why == departure::lost)
+        core.ended(id);
       continue;
-    i->second.ending = true;
+    }
+    if (why == departure::lost || !i->second.ending)
+      i->second.why = why;
+    if (std::exchange(i->second.ending, true))
+      continue;
     world.note("n{} ends {}: {}", place, to_string(id), static_cast<int>(why));
-    auto end = [&w = world, key = key, id, why] {
-      w.on_node(key, [=](sim_node& self) {
-        self.world.note("n{} has ended {}", self.place, to_string(id));
-        if (self.running.erase(id) == 0 || why == departure::lost)
-          return;
-        if (auto* x = self.core.entries().find(id)) {
-          auto next = *x;
-          next.director = 0;
-          next.status = child_status::restarting;
-          next.wanted = true;
-          next.body = nullptr;
-          self.core.put(next);
-          self.core.flush();
-        }
-      });
-    };
-    world.after(world.delay(), end);
+    world.after(world.delay(), [&w = world, key = key, id] {
+      w.on_node(key, [=](sim_node& self) { self.has_ended(id); });
+    });
   }
+}
+
+void sim_node::has_ended(const child_id& id) {
+  world.note("n{} has ended {}", place, to_string(id));
+  auto node = running.extract(id);
+  if (node.empty())
+    return;
+  if (node.mapped().why == departure::lost) {
+    core.ended(id);
+  } else if (auto* x = core.entries().find(id)) {
+    auto next = *x;
+    next.director = 0;
+    next.status = child_status::restarting;
+    next.wanted = true;
+    next.body = nullptr;
+    core.put(next);
+  }
+  core.flush();
 }
 
 void sim_node::start(std::vector<child_id> ids) {

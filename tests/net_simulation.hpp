@@ -67,6 +67,8 @@ public:
 
   void erase(const child_id& id);
 
+  void has_ended(const child_id& id);
+
   simulation& world;
   size_t place;
   node_key key;
@@ -76,6 +78,7 @@ public:
     uint64_t incarnation = 0;
     bool keep = true;
     bool ending = false;
+    departure why = departure::moved;
   };
 
   /// What really runs here.

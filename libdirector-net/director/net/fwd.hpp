@@ -20,6 +20,7 @@ namespace detail {
 
 struct claim_event;
 struct decline_event;
+struct ended_event;
 struct leave_event;
 struct link_event;
 struct news_event;
@@ -37,6 +38,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(director_net, DIRECTOR_TYPE_ID_BASE + 150)
 
   CAF_ADD_TYPE_ID(director_net, (director::net::detail::claim_event))
   CAF_ADD_TYPE_ID(director_net, (director::net::detail::decline_event))
+  CAF_ADD_TYPE_ID(director_net, (director::net::detail::ended_event))
   CAF_ADD_TYPE_ID(director_net, (director::net::detail::leave_event))
   CAF_ADD_TYPE_ID(director_net, (director::net::detail::link_event))
   CAF_ADD_TYPE_ID(director_net, (director::net::detail::news_event))

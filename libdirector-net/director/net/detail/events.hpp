@@ -23,6 +23,11 @@ struct decline_event {
   child_id id;
 };
 
+/// A child that had to end because another node has it is gone.
+struct ended_event {
+  child_id id;
+};
+
 /// Records of this node have changed.
 struct news_event {};
 
@@ -43,6 +48,7 @@ struct leave_event {
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::claim_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::decline_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::ended_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::leave_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::link_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::news_event)

@@ -70,14 +70,20 @@ bool ledger::erase(entry& x) {
   if (i == entries_.end() || i->second.last.author != self_)
     return false;
   x = i->second;
-  lose(x);
   entries_.erase(i);
+  x.body = nullptr;
+  x.last.count = ++seen_[self_];
   return true;
 }
 
-void ledger::lose(entry& x) {
+bool ledger::take_back(entry& x) {
+  auto i = find_overruled(x.id, claim_of(x));
+  if (i == overruled_.end())
+    return false;
+  overruled_.erase(i);
   x.body = nullptr;
   x.last.count = ++seen_[self_];
+  return true;
 }
 
 // -- changes of others --------------------------------------------------------
@@ -109,8 +115,7 @@ void ledger::admit(const entry& x) {
     return;
   }
   auto before = std::exchange(i->second, x);
-  if (before.last.author != self_)
-    overruled_.emplace(x.id, before);
+  overruled_.emplace(x.id, before);
   on_change_(&before, &i->second, true);
 }
 
@@ -225,6 +230,12 @@ void ledger::promote(const child_id& id) {
   auto [i, fresh] = entries_.emplace(id, std::move(best->second));
   overruled_.erase(best);
   on_change_(nullptr, &i->second, false);
+}
+
+bool ledger::has_overruled(
+  const child_id& id, const std::function<bool(const entry&)>& pred) const {
+  auto [first, last] = overruled_.equal_range(id);
+  return std::any_of(first, last, [&](auto& kvp) { return pred(kvp.second); });
 }
 
 void ledger::forget_overruled(const std::function<bool(node_key)>& live) {

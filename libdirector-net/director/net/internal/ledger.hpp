@@ -69,9 +69,9 @@ public:
   /// `promote` comes next.
   bool erase(entry& x);
 
-  /// Takes back an own claim that another one has overruled. `x` is the entry
-  /// as it was.
-  void lose(entry& x);
+  /// Takes back an own claim that another one has overruled. Returns false if
+  /// there is none. `x` names the claim and becomes the change that says so.
+  bool take_back(entry& x);
 
   // -- changes of others ------------------------------------------------------
 
@@ -93,6 +93,16 @@ public:
 
   /// Gives an ID that is free to the best of the claims that were overruled.
   void promote(const child_id& id);
+
+  /// Tells whether a claim was overruled that fits `pred`.
+  bool has_overruled(const child_id& id,
+                     const std::function<bool(const entry&)>& pred) const;
+
+  template <class F>
+  void visit_overruled(F fn) const {
+    for (auto& [id, x] : overruled_)
+      fn(x);
+  }
 
   /// Forgets those of authors that cannot take them back.
   void forget_overruled(const std::function<bool(node_key)>& live);

@@ -104,6 +104,12 @@ caf::behavior node_actor::make_behavior() {
       }
       settle();
     },
+    [this](const detail::ended_event& x) {
+      fetch();
+      protocol_.ended(x.id);
+      protocol_.flush();
+      settle();
+    },
     [this](detail::link_event x) {
       auto i = links_.find(x.link);
       if (i == links_.end())
@@ -328,6 +334,8 @@ void node_actor::depart(std::vector<child_id> ids, departure why) {
     case departure::lost:
       // Their records must be those of the other node first.
       lost_.insert(lost_.end(), what.ids.begin(), what.ids.end());
+      for (auto& id : what.ids)
+        await_end(id);
       return;
     case departure::paused:
       what.reason = caf::make_error(errc::no_quorum);
@@ -340,6 +348,17 @@ void node_actor::depart(std::vector<child_id> ids, departure why) {
       break;
   }
   table_->local().hand_over(what);
+}
+
+void node_actor::await_end(const child_id& id) {
+  auto x = table_->local().find(id);
+  if (!x || !is_alive(x->handle))
+    return protocol_.ended(id);
+  x->handle->attach_functor([self = address(), id] {
+    if (auto to = caf::actor_cast<caf::actor>(self))
+      compat::send(to, caf::message_priority::normal, nullptr,
+                   detail::ended_event{id});
+  });
 }
 
 void node_actor::start(std::vector<child_id> ids) {

@@ -89,6 +89,9 @@ private:
   void receive(const caf::strong_actor_ptr& from, uint64_t session,
                const std::string& bytes);
 
+  /// Tells the protocol when the actor of a child has ended.
+  void await_end(const child_id& id);
+
   // -- work
   // -----------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ void protocol::tick(time_point now) {
   now_ = now;
   if (left_)
     return;
-  ledger_.forget_overruled([this](node_key x) { return members_.live(x); });
+  settle_overruled();
   // Heartbeats tell how many changes there are.
   flush();
   // A late tick must notice the loss of the majority before anything else.
@@ -207,10 +207,13 @@ void protocol::handle(peer& from, copy& x) {
   for (auto& who : x.members)
     members_.learn(who, now_);
   ledger_.merge(x, [&](const entry& mine) {
-    if (mine.keep) {
+    if (auto* now = ledger_.find(mine.id);
+        now == nullptr || claim_of(*now) != claim_of(mine)) {
+      take_back(mine);
+    } else if (mine.keep) {
       // Somebody has taken it over and removed it.
       if (mine.director != 0)
-        lose(mine.id);
+        lose(mine);
       env_.removed(mine.id);
       erase(mine.id);
     } else {
@@ -334,12 +337,9 @@ void protocol::entry_changed(const entry* before, const entry* now,
   if (before != nullptr && before->last.author == self) {
     departing_.erase(id);
     if (before->director != 0)
-      lose(id);
-    if (overruled) {
-      auto over = *before;
-      ledger_.lose(over);
-      publish(over, true);
-    }
+      lose(*before);
+    else if (overruled)
+      take_back(*before);
   }
   if (now != nullptr && visible(*now))
     env_.changed(*now, members_.live(now->last.author));
@@ -347,9 +347,61 @@ void protocol::entry_changed(const entry* before, const entry* now,
     env_.removed(id);
 }
 
-void protocol::lose(const child_id& id) {
-  env_.conflict(id);
-  env_.depart({id}, departure::lost);
+void protocol::lose(const entry& x) {
+  // The claim is taken back when the child is gone: until then nobody may start
+  // another one.
+  losing_[x.id] = x;
+  env_.conflict(x.id);
+  env_.depart({x.id}, departure::lost);
+}
+
+void protocol::ended(const child_id& id) {
+  auto node = losing_.extract(id);
+  if (node.empty())
+    return;
+  auto& x = node.mapped();
+  auto* now = ledger_.find(id);
+  if (now == nullptr || now->last.author != members_.self())
+    return take_back(x);
+  // The claim that had overruled it is over: it starts again, somewhere.
+  auto next = *now;
+  next.director = 0;
+  next.actor = 0;
+  next.status = child_status::restarting;
+  next.wanted = true;
+  next.body = nullptr;
+  put(next);
+  env_.changed(*ledger_.find(id), true);
+}
+
+void protocol::take_back(entry x) {
+  if (ledger_.take_back(x))
+    publish(x, true);
+}
+
+bool protocol::has_rival(const child_id& id) const {
+  return ledger_.has_overruled(id, [this](const entry& x) {
+    return x.director != 0 && members_.live(x.last.author);
+  });
+}
+
+void protocol::settle_overruled() {
+  ledger_.forget_overruled([this](node_key x) { return members_.live(x); });
+  // What nobody can see must not keep others from what they can have.
+  std::vector<child_id> hidden;
+  std::vector<entry> own;
+  ledger_.visit_overruled([&](const entry& x) {
+    if (auto* now = ledger_.find(x.id); now != nullptr && !visible(*now))
+      hidden.push_back(x.id);
+    auto i = losing_.find(x.id);
+    if (x.last.author == members_.self()
+        && (i == losing_.end() || claim_of(i->second) != claim_of(x)))
+      own.push_back(x);
+  });
+  for (auto& id : hidden)
+    ledger_.drop(id);
+  for (auto& x : own)
+    take_back(x);
 }
 
 bool protocol::is_homeless(const entry& x) const {

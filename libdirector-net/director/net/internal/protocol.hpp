@@ -160,6 +160,9 @@ public:
   /// An own entry is gone.
   void erase(const child_id& id);
 
+  /// A child that had to end because another node has it by right is gone.
+  void ended(const child_id& id);
+
   /// This node cannot start children that it was offered.
   void declined(const std::vector<child_id>& ids);
 
@@ -277,7 +280,15 @@ private:
   bool note_homeless(const child_id& id, bool homeless);
 
   /// Another node has the child by right.
-  void lose(const child_id& id);
+  void lose(const entry& x);
+
+  /// Tells whether an instance that was overruled has yet to end.
+  bool has_rival(const child_id& id) const;
+
+  /// Settles claims that were overruled by, or made by, those who are down.
+  void settle_overruled();
+
+  void take_back(entry x);
 
   void send_copy(peer& to, node_key about, bool complete);
 
@@ -431,6 +442,8 @@ private:
   time_point leave_deadline_{};
   /// Own children that were told to end and have not been put back yet.
   std::unordered_set<child_id> departing_;
+  /// Own children that have yet to end because they were overruled.
+  std::unordered_map<child_id, entry> losing_;
 };
 
 } // namespace director::net::internal

@@ -18,6 +18,8 @@ constexpr caf::timespan longest_pause = std::chrono::milliseconds{64};
 // -- asking -------------------------------------------------------------------
 
 bool protocol::eligible(const child_id& id, claim_mode mode) const {
+  if (has_rival(id))
+    return false;
   auto* x = ledger_.find(id);
   if (x == nullptr || !visible(*x))
     return mode != claim_mode::adopt;
@@ -237,6 +239,8 @@ bool protocol::grants(const peer& to, const ballot& x, size_t index) {
   if (now != nullptr) {
     // Who runs, runs; and who knows less than this node must wait.
     if (has_director(*now))
+      return false;
+    if (has_rival(item.id))
       return false;
     // What its director has left behind may not have ended yet.
     if (now->last.author == members_.self() && !env_.may_give(item.id))
