@@ -410,6 +410,14 @@ void cluster::check_overlaps() {
   }
 }
 
+void cluster::check_handles() {
+  for (auto& [name, x] : nodes_)
+    for (auto& [id, y] : copy(name)) {
+      INFO("from node " << name << " to child " << id);
+      CHECK(x->ask("ask " + std::to_string(id)) == y.node);
+    }
+}
+
 std::string cluster::unsettled(const ids& children, const ids& uncertain) {
   std::string first;
   std::optional<std::string> expected;

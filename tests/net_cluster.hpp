@@ -271,6 +271,9 @@ public:
   /// frozen, which cannot know.
   void check_overlaps();
 
+  /// Checks that every node reaches every child.
+  void check_handles();
+
   /// Returns when each process, or one, first reported this text after a point
   /// of time.
   std::vector<time_point> reported(const std::string& text,

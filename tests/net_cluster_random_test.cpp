@@ -53,6 +53,7 @@ public:
         kept_.insert(id);
     }
     nodes_.settle(expected());
+    nodes_.check_handles();
   }
 
 private:

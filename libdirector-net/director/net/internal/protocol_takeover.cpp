@@ -240,6 +240,9 @@ void protocol::watch_quorum() {
     return;
   paused_ = paused;
   place_soon_ = true;
+  // What was offered before has come to nothing.
+  for (auto& [id, x] : errands_)
+    place_again(id, x);
   if (!paused)
     return;
   refuse_all(claim_outcome::no_quorum);
