@@ -314,7 +314,7 @@ TEST_CASE("a start that another node cannot make sense of ends in an error",
   node a{"a", how};
   node b{"b", near(a)};
   auto spec = worker(1);
-  spec.args = caf::make_message(riddle{});
+  spec.state = caf::make_message(riddle{});
   CHECK(error_of(a.dir->start_child(spec)) == errc::claim_timeout);
   CHECK(b.env.log->await("malformed packet"));
   CHECK(a.env.log->count("up 1") == a.env.log->count("down 1"));
