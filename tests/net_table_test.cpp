@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <director/net/all.hpp>
+#include <director/net/internal/basp.hpp>
 #include <director/test/table_suite.hpp>
 
 using namespace director;
@@ -44,7 +45,8 @@ struct node {
     options.table = "test";
     options.node = name;
     options.heartbeat = 50ms;
-    options.suspicion = 500ms;
+    if (options.suspicion == net::options{}.suspicion)
+      options.suspicion = 500ms;
     // A busy machine must not make two clusters of one.
     options.alone_after = patience;
     options.claim_timeout = 5s;
@@ -240,6 +242,32 @@ TEST_CASE("a restart is seen everywhere", "[net]") {
   CHECK(value_of(b.tab->get_restart_count(1)) == 1);
   CHECK(asked(b, 1) == "a");
   CHECK(b.env.gone(before));
+}
+
+TEST_CASE("a connection that comes back brings new handles", "[net]") {
+  net::options how;
+  how.suspicion = 4s;
+  node a{"a", how};
+  how.seeds = {a.where()};
+  node b{"b", how};
+  value_of(b.dir->start_child(worker(1)));
+  REQUIRE(asked(a, 1) == "b");
+  auto before = value_of(a.tab->get_actor(1));
+  net::internal::basp{*a.env.sys}.disconnect(b.env.sys->node());
+  CHECK(a.env.gone(before));
+  // Once as news, once more when its second copy has arrived.
+  auto port = std::to_string(b.where().port);
+  REQUIRE(a.env.log->await("node 'b' at 127.0.0.1:" + port + " is up", 2));
+  CHECK(asked(a, 1) == "b");
+  CHECK(is_alive(a.tab->get_actors().at(0).handle));
+  auto err = error_of(a.dir->start_child(worker(1)));
+  REQUIRE(err == errc::already_started);
+  CHECK(ask(a, handle_of(err)) == "b");
+  CHECK(get_trees(*a.env.sys, *a.tab, patience).size() == 2);
+  auto record = a.tab->find(1);
+  REQUIRE(record);
+  CHECK(is_alive(caf::actor_cast<caf::actor>(record->owner)));
+  CHECK(value_of(a.tab->get_restart_count(1)) == 0);
 }
 
 TEST_CASE("subscribers hear of children of other nodes", "[net]") {

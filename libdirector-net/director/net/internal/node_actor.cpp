@@ -262,7 +262,7 @@ void node_actor::fetch() {
 
 caf::actor_addr node_actor::director_of(const entry& x) {
   auto& known = directors_[{x.last.author, x.director}];
-  if (!known)
+  if (!is_alive(known))
     known = table_->log().resolve(
       {table_->log().number_of(x.last.author), x.director});
   return known ? known.address() : caf::actor_addr{};
