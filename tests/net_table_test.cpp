@@ -24,15 +24,31 @@ bool inspect(Inspector& f, riddle& x) {
   return !Inspector::is_loading && f.object(x).fields();
 }
 
+/// Cannot be sent.
+struct secret {};
+
 } // namespace fixture
 
 CAF_BEGIN_TYPE_ID_BLOCK(net_table_test, first_custom_type_id + 500)
 
   CAF_ADD_TYPE_ID(net_table_test, (fixture::riddle))
 
+  CAF_ADD_TYPE_ID(net_table_test, (fixture::secret))
+
 CAF_END_TYPE_ID_BLOCK(net_table_test)
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(fixture::secret)
+
 namespace {
+
+/// Makes the types of this file known.
+void init_types() {
+  static const auto once = [] {
+    caf::init_global_meta_objects<caf::id_block::net_table_test>();
+    return true;
+  }();
+  std::ignore = once;
+}
 
 /// One node: an actor system, its copy of the table, and a director.
 struct node {
@@ -84,6 +100,9 @@ struct node {
     };
     result.catalog.add_start("worker", fn);
     result.catalog.add_start("only " + name, fn);
+    result.catalog.add_start("secretive", [fn](start_context& ctx) {
+      return start_result{fn(ctx), caf::make_message(secret{})};
+    });
     return result;
   }
 
@@ -318,6 +337,47 @@ TEST_CASE("callables do not travel", "[net]") {
   CHECK(!outcomes[2].err);
 }
 
+TEST_CASE("values that cannot be sent do not travel", "[net]") {
+  init_types();
+  node a{"a"};
+  node b{"b", near(a)};
+  auto refused = [&](const child_spec& spec) {
+    auto err = error_of(a.dir->start_child(spec));
+    CHECK(err == errc::invalid_child_spec);
+    CHECK(!a.tab->find(spec.id));
+    return field_of(err);
+  };
+  auto spec = worker(1);
+  spec.args = caf::make_message(secret{});
+  CHECK(refused(spec) == "args");
+  spec = worker(1);
+  spec.state = caf::make_message(secret{});
+  CHECK(refused(spec) == "state");
+  CHECK(a.env.log->count("up 1") == 0);
+  spec = worker(2);
+  spec.start = "secretive";
+  CHECK(refused(spec) == "extra");
+  CHECK(a.env.log->await("down 2"));
+  // Neither among many, nor in a change.
+  auto many = std::vector{worker(3), worker(4), worker(5)};
+  many[1].args = caf::make_message(secret{});
+  auto outcomes = value_of(a.dir->start_children(many));
+  CHECK(!outcomes[0].err);
+  CHECK(field_of(outcomes[1].err) == "args");
+  CHECK(!outcomes[2].err);
+  child_spec shared = worker(6);
+  shared.state = caf::make_message(secret{});
+  CHECK(!a.dir->change_default_child_spec(shared));
+  child_spec own;
+  own.id = 7;
+  own.append = true;
+  CHECK(refused(own) == "state");
+  // The others hear of everything else.
+  CHECK(value_of(a.dir->start_child(worker(8))).handle);
+  CHECK(asked(b, 3) == "a");
+  CHECK(asked(b, 8) == "a");
+}
+
 TEST_CASE("a callable sent to a director of another node is refused", "[net]") {
   node a{"a"};
   node b{"b", near(a)};
@@ -336,7 +396,7 @@ TEST_CASE("a callable sent to a director of another node is refused", "[net]") {
 
 TEST_CASE("a start that another node cannot make sense of ends in an error",
           "[net]") {
-  caf::init_global_meta_objects<caf::id_block::net_table_test>();
+  init_types();
   net::options how;
   how.sink = nullptr;
   node a{"a", how};
