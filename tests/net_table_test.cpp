@@ -2,6 +2,7 @@
 
 #include "fixture.hpp"
 
+#include <caf/actor_registry.hpp>
 #include <caf/init_global_meta_objects.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/telemetry/metric_registry.hpp>
@@ -10,6 +11,9 @@
 #include <director/net/all.hpp>
 #include <director/net/internal/basp.hpp>
 #include <director/test/table_suite.hpp>
+#include <memory>
+#include <mutex>
+#include <tuple>
 
 using namespace director;
 using namespace fixture;
@@ -66,7 +70,10 @@ struct node {
     // A busy machine must not make two clusters of one.
     options.alone_after = patience;
     options.claim_timeout = 5s;
-    options.sink = [log = env.log](const report& x) { log->add(to_string(x)); };
+    options.sink = [log = env.log, gate = gate](const report& x) {
+      log->add(to_string(x));
+      std::lock_guard guard{*gate};
+    };
     auto joined = net::join(*env.sys, options);
     if (!joined) {
       err = joined.error();
@@ -111,6 +118,8 @@ struct node {
   }
 
   world env;
+  /// Holds up whoever reports something about the table.
+  std::shared_ptr<std::mutex> gate = std::make_shared<std::mutex>();
   std::string name;
   net::options options;
   caf::error err;
@@ -536,6 +545,26 @@ TEST_CASE("a closed table ends its directors", "[net]") {
   a.tab->close();
   CHECK(end_of(*a.dir) == errc::table_closed);
   CHECK(!a.tab->leave());
+}
+
+TEST_CASE("others take over from a table that is closed", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  value_of(b.dir->start_children({worker(1), worker(2)}));
+  {
+    // Its directors end before the others hear of it.
+    std::lock_guard guard{*b.gate};
+    auto actor = b.env.sys->registry().get<caf::actor>(
+      std::string{"director.net.test.node"});
+    director::internal::compat::send(actor, caf::message_priority::normal,
+                                     nullptr, crash_atom_v);
+    REQUIRE(b.env.log->await("unexpected message"));
+    b.tab->close();
+    CHECK(end_of(*b.dir) == errc::table_closed);
+  }
+  CHECK(a.env.eventually([&] { //
+    return asked(a, 1) == "a" && asked(a, 2) == "a";
+  }));
 }
 
 TEST_CASE("every node can print the tree of the cluster", "[net]") {

@@ -254,6 +254,9 @@ write_result cluster_table::erase(table_client& client,
 
 void cluster_table::close() {
   finish();
+  // The others are to take over what the directors had, not what they leave
+  // behind when they end because of this.
+  log_->close();
   local_->close();
   if (!tell(detail::leave_event{caf::timespan{0}}))
     has_left({});
