@@ -567,6 +567,20 @@ TEST_CASE("others take over from a table that is closed", "[net]") {
   }));
 }
 
+TEST_CASE("a node recognises itself", "[net]") {
+  net::options how;
+  node a{"a", how};
+  auto again = a.options;
+  again.listen.port = a.where().port;
+  CHECK(!a.tab->leave());
+  again.seeds = {{"localhost", again.listen.port}};
+  again.alone_after = 1h;
+  again.join_timeout = patience;
+  a.tab = value_of(net::join(*a.env.sys, again));
+  CHECK(a.tab->nodes().size() == 1);
+  CHECK(a.env.log->count("without sender") == 0);
+}
+
 TEST_CASE("every node can print the tree of the cluster", "[net]") {
   node a{"a"};
   node b{"b", near(a)};

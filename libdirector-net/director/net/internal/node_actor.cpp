@@ -169,7 +169,9 @@ void node_actor::connect(const net::address& to) {
     [this, to](caf::expected<connection> other) {
       fetch();
       auto now = clock_type::now();
-      if (other) {
+      if (other && other->node == node()) {
+        protocol_.found_self(to, now);
+      } else if (other) {
         auto ptr = caf::actor_cast<caf::strong_actor_ptr>(other->actor);
         protocol_.connected(to, link_to(ptr), now);
       } else {
