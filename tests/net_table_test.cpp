@@ -192,8 +192,15 @@ TEST_CASE("options are checked", "[net]") {
     return text;
   };
   CHECK(contains(complains([](auto& x) { x.table = ""; }), "name"));
-  CHECK(contains(complains([](auto& x) { x.listen.host = "0.0.0.0"; }),
-                 "allow_plaintext"));
+  for (auto* host : {"0.0.0.0", "127.example.org", "127.0.0.1.example.org"})
+    CHECK(contains(complains([&](auto& x) { x.listen.host = host; }),
+                   "allow_plaintext"));
+  for (auto* host : {"0.0.0.0", "::", ""})
+    CHECK(contains(complains([&](auto& x) {
+                     x.listen.host = host;
+                     x.allow_plaintext = true;
+                   }),
+                   "advertise"));
   CHECK(contains(complains([](auto& x) {
                    x.partitions = net::partition_mode::pause_minority;
                  }),
@@ -201,7 +208,13 @@ TEST_CASE("options are checked", "[net]") {
   CHECK(contains(complains([](auto& x) { x.heartbeat = 0s; }), "heartbeat"));
   CHECK(contains(complains([](auto& x) { x.suspicion = 300ms; }), "suspicion"));
   CHECK(contains(complains([](auto& x) { x.pause_grace = -1s; }), "grace"));
-  CHECK(contains(complains([](auto& x) { x.claim_timeout = 1s; }), "claim"));
+  CHECK(contains(complains([](auto& x) { x.claim_timeout = 2s; }), "claim"));
+  CHECK(contains(complains([](auto& x) {
+                   x.partitions = net::partition_mode::pause_minority;
+                   x.expected_nodes = 3;
+                   x.claim_timeout = 3200ms;
+                 }),
+                 "claim"));
   auto with_tls = good;
   with_tls.tls = true;
   CHECK(error_of(net::join(*env.sys, with_tls)) == caf::sec::invalid_argument);
