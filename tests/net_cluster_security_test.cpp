@@ -255,7 +255,7 @@ TEST_CASE("nodes that speak another protocol are refused",
   greeting = rogue::greeting();
   greeting.self.key = 0;
   stranger.frame(greeting.session, greeting);
-  CHECK(stranger.hear<refusal>().text == "node 'rogue' has no key");
+  CHECK(stranger.hear<refusal>().text == "node 'rogue' has no key of its own");
   works(nodes, children);
 }
 

@@ -158,6 +158,40 @@ TEST_CASE("packets survive the wire", "[net]") {
   }
 }
 
+TEST_CASE("what an appended child was given stays as it was", "[net]") {
+  codec_world w;
+  child_spec own;
+  own.append = true;
+  own.terminate_timeout = caf::timespan{7};
+  auto given = std::make_shared<const child_spec>(own);
+  auto body
+    = some_body(std::make_shared<const child_spec>(combine(own, named_spec())));
+  steps x;
+  x.list.push_back({some_entry(1), false});
+  x.list[0].now.body = std::make_shared<const entry_body>(
+    entry_body{body->spec, {}, given, {}, {}});
+  // Nobody relies on others to send complete specs.
+  x.list.push_back({some_entry(2), false});
+  x.list[1].now.body = some_body(given);
+  auto y = w.trip(x);
+  REQUIRE(y.list.size() == 2);
+  auto& first = *y.list[0].now.body;
+  REQUIRE(first.own);
+  CHECK(first.own->append);
+  CHECK(first.own->terminate_timeout == caf::timespan{7});
+  CHECK(!first.own->delete_before_terminate);
+  CHECK(!first.own->start_timeout);
+  CHECK(!first.own->type);
+  CHECK(!first.own->modules);
+  CHECK(first.own->plan.empty());
+  CHECK(first.spec->start.name() == named_spec().start.name());
+  CHECK(first.spec->terminate_timeout == caf::timespan{7});
+  CHECK(first.spec->delete_before_terminate);
+  auto& second = *y.list[1].now.body;
+  CHECK(second.spec->terminate_timeout == caf::timespan{7});
+  CHECK(second.spec->delete_before_terminate);
+}
+
 TEST_CASE("bytes that are no packet are an error", "[net]") {
   codec_world w;
   CHECK(w.reject(""));

@@ -2,13 +2,18 @@
 
 #include "fixture.hpp"
 
+#include <caf/actor_registry.hpp>
 #include <caf/init_global_meta_objects.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
 #include <algorithm>
 #include <director/net/all.hpp>
+#include <director/net/internal/basp.hpp>
 #include <director/test/table_suite.hpp>
+#include <memory>
+#include <mutex>
+#include <tuple>
 
 using namespace director;
 using namespace fixture;
@@ -23,15 +28,31 @@ bool inspect(Inspector& f, riddle& x) {
   return !Inspector::is_loading && f.object(x).fields();
 }
 
+/// Cannot be sent.
+struct secret {};
+
 } // namespace fixture
 
 CAF_BEGIN_TYPE_ID_BLOCK(net_table_test, first_custom_type_id + 500)
 
   CAF_ADD_TYPE_ID(net_table_test, (fixture::riddle))
 
+  CAF_ADD_TYPE_ID(net_table_test, (fixture::secret))
+
 CAF_END_TYPE_ID_BLOCK(net_table_test)
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(fixture::secret)
+
 namespace {
+
+/// Makes the types of this file known.
+void init_types() {
+  static const auto once = [] {
+    caf::init_global_meta_objects<caf::id_block::net_table_test>();
+    return true;
+  }();
+  std::ignore = once;
+}
 
 /// One node: an actor system, its copy of the table, and a director.
 struct node {
@@ -44,11 +65,15 @@ struct node {
     options.table = "test";
     options.node = name;
     options.heartbeat = 50ms;
-    options.suspicion = 500ms;
+    if (options.suspicion == net::options{}.suspicion)
+      options.suspicion = 500ms;
     // A busy machine must not make two clusters of one.
     options.alone_after = patience;
     options.claim_timeout = 5s;
-    options.sink = [log = env.log](const report& x) { log->add(to_string(x)); };
+    options.sink = [log = env.log, gate = gate](const report& x) {
+      log->add(to_string(x));
+      std::lock_guard guard{*gate};
+    };
     auto joined = net::join(*env.sys, options);
     if (!joined) {
       err = joined.error();
@@ -82,6 +107,9 @@ struct node {
     };
     result.catalog.add_start("worker", fn);
     result.catalog.add_start("only " + name, fn);
+    result.catalog.add_start("secretive", [fn](start_context& ctx) {
+      return start_result{fn(ctx), caf::make_message(secret{})};
+    });
     return result;
   }
 
@@ -90,6 +118,8 @@ struct node {
   }
 
   world env;
+  /// Holds up whoever reports something about the table.
+  std::shared_ptr<std::mutex> gate = std::make_shared<std::mutex>();
   std::string name;
   net::options options;
   caf::error err;
@@ -162,8 +192,15 @@ TEST_CASE("options are checked", "[net]") {
     return text;
   };
   CHECK(contains(complains([](auto& x) { x.table = ""; }), "name"));
-  CHECK(contains(complains([](auto& x) { x.listen.host = "0.0.0.0"; }),
-                 "allow_plaintext"));
+  for (auto* host : {"0.0.0.0", "127.example.org", "127.0.0.1.example.org"})
+    CHECK(contains(complains([&](auto& x) { x.listen.host = host; }),
+                   "allow_plaintext"));
+  for (auto* host : {"0.0.0.0", "::", ""})
+    CHECK(contains(complains([&](auto& x) {
+                     x.listen.host = host;
+                     x.allow_plaintext = true;
+                   }),
+                   "advertise"));
   CHECK(contains(complains([](auto& x) {
                    x.partitions = net::partition_mode::pause_minority;
                  }),
@@ -171,7 +208,13 @@ TEST_CASE("options are checked", "[net]") {
   CHECK(contains(complains([](auto& x) { x.heartbeat = 0s; }), "heartbeat"));
   CHECK(contains(complains([](auto& x) { x.suspicion = 300ms; }), "suspicion"));
   CHECK(contains(complains([](auto& x) { x.pause_grace = -1s; }), "grace"));
-  CHECK(contains(complains([](auto& x) { x.claim_timeout = 1s; }), "claim"));
+  CHECK(contains(complains([](auto& x) { x.claim_timeout = 2s; }), "claim"));
+  CHECK(contains(complains([](auto& x) {
+                   x.partitions = net::partition_mode::pause_minority;
+                   x.expected_nodes = 3;
+                   x.claim_timeout = 3200ms;
+                 }),
+                 "claim"));
   auto with_tls = good;
   with_tls.tls = true;
   CHECK(error_of(net::join(*env.sys, with_tls)) == caf::sec::invalid_argument);
@@ -242,6 +285,32 @@ TEST_CASE("a restart is seen everywhere", "[net]") {
   CHECK(b.env.gone(before));
 }
 
+TEST_CASE("a connection that comes back brings new handles", "[net]") {
+  net::options how;
+  how.suspicion = 4s;
+  node a{"a", how};
+  how.seeds = {a.where()};
+  node b{"b", how};
+  value_of(b.dir->start_child(worker(1)));
+  REQUIRE(asked(a, 1) == "b");
+  auto before = value_of(a.tab->get_actor(1));
+  net::internal::basp{*a.env.sys}.disconnect(b.env.sys->node());
+  CHECK(a.env.gone(before));
+  // Once as news, once more when its second copy has arrived.
+  auto port = std::to_string(b.where().port);
+  REQUIRE(a.env.log->await("node 'b' at 127.0.0.1:" + port + " is up", 2));
+  CHECK(asked(a, 1) == "b");
+  CHECK(is_alive(a.tab->get_actors().at(0).handle));
+  auto err = error_of(a.dir->start_child(worker(1)));
+  REQUIRE(err == errc::already_started);
+  CHECK(ask(a, handle_of(err)) == "b");
+  CHECK(get_trees(*a.env.sys, *a.tab, patience).size() == 2);
+  auto record = a.tab->find(1);
+  REQUIRE(record);
+  CHECK(is_alive(caf::actor_cast<caf::actor>(record->owner)));
+  CHECK(value_of(a.tab->get_restart_count(1)) == 0);
+}
+
 TEST_CASE("subscribers hear of children of other nodes", "[net]") {
   node a{"a"};
   node b{"b", near(a)};
@@ -290,6 +359,47 @@ TEST_CASE("callables do not travel", "[net]") {
   CHECK(!outcomes[2].err);
 }
 
+TEST_CASE("values that cannot be sent do not travel", "[net]") {
+  init_types();
+  node a{"a"};
+  node b{"b", near(a)};
+  auto refused = [&](const child_spec& spec) {
+    auto err = error_of(a.dir->start_child(spec));
+    CHECK(err == errc::invalid_child_spec);
+    CHECK(!a.tab->find(spec.id));
+    return field_of(err);
+  };
+  auto spec = worker(1);
+  spec.args = caf::make_message(secret{});
+  CHECK(refused(spec) == "args");
+  spec = worker(1);
+  spec.state = caf::make_message(secret{});
+  CHECK(refused(spec) == "state");
+  CHECK(a.env.log->count("up 1") == 0);
+  spec = worker(2);
+  spec.start = "secretive";
+  CHECK(refused(spec) == "extra");
+  CHECK(a.env.log->await("down 2"));
+  // Neither among many, nor in a change.
+  auto many = std::vector{worker(3), worker(4), worker(5)};
+  many[1].args = caf::make_message(secret{});
+  auto outcomes = value_of(a.dir->start_children(many));
+  CHECK(!outcomes[0].err);
+  CHECK(field_of(outcomes[1].err) == "args");
+  CHECK(!outcomes[2].err);
+  child_spec shared = worker(6);
+  shared.state = caf::make_message(secret{});
+  CHECK(!a.dir->change_default_child_spec(shared));
+  child_spec own;
+  own.id = 7;
+  own.append = true;
+  CHECK(refused(own) == "state");
+  // The others hear of everything else.
+  CHECK(value_of(a.dir->start_child(worker(8))).handle);
+  CHECK(asked(b, 3) == "a");
+  CHECK(asked(b, 8) == "a");
+}
+
 TEST_CASE("a callable sent to a director of another node is refused", "[net]") {
   node a{"a"};
   node b{"b", near(a)};
@@ -308,7 +418,7 @@ TEST_CASE("a callable sent to a director of another node is refused", "[net]") {
 
 TEST_CASE("a start that another node cannot make sense of ends in an error",
           "[net]") {
-  caf::init_global_meta_objects<caf::id_block::net_table_test>();
+  init_types();
   net::options how;
   how.sink = nullptr;
   node a{"a", how};
@@ -448,6 +558,40 @@ TEST_CASE("a closed table ends its directors", "[net]") {
   a.tab->close();
   CHECK(end_of(*a.dir) == errc::table_closed);
   CHECK(!a.tab->leave());
+}
+
+TEST_CASE("others take over from a table that is closed", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  value_of(b.dir->start_children({worker(1), worker(2)}));
+  {
+    // Its directors end before the others hear of it.
+    std::lock_guard guard{*b.gate};
+    auto actor = b.env.sys->registry().get<caf::actor>(
+      std::string{"director.net.test.node"});
+    director::internal::compat::send(actor, caf::message_priority::normal,
+                                     nullptr, crash_atom_v);
+    REQUIRE(b.env.log->await("unexpected message"));
+    b.tab->close();
+    CHECK(end_of(*b.dir) == errc::table_closed);
+  }
+  CHECK(a.env.eventually([&] { //
+    return asked(a, 1) == "a" && asked(a, 2) == "a";
+  }));
+}
+
+TEST_CASE("a node recognises itself", "[net]") {
+  net::options how;
+  node a{"a", how};
+  auto again = a.options;
+  again.listen.port = a.where().port;
+  CHECK(!a.tab->leave());
+  again.seeds = {{"localhost", again.listen.port}};
+  again.alone_after = 1h;
+  again.join_timeout = patience;
+  a.tab = value_of(net::join(*a.env.sys, again));
+  CHECK(a.tab->nodes().size() == 1);
+  CHECK(a.env.log->count("without sender") == 0);
 }
 
 TEST_CASE("every node can print the tree of the cluster", "[net]") {

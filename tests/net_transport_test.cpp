@@ -22,7 +22,9 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <memory>
 #include <mutex>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <random>
 #include <signal.h>
@@ -750,6 +752,37 @@ TEST_CASE("a process ends while one connects to it", "[net_transport]") {
   dying.join();
   REQUIRE(!found);
   CHECK(found.error() == caf::sec::cannot_connect_to_node);
+}
+
+TEST_CASE("a host with several addresses", "[net_transport]") {
+  listener x;
+  // There is no way to 255.255.255.255, and nobody at the port of 127.0.0.2.
+  auto address_of = [&](const char* host) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+    addrinfo* result = nullptr;
+    REQUIRE(
+      ::getaddrinfo(host, std::to_string(x.port()).c_str(), &hints, &result)
+      == 0);
+    return std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>{result,
+                                                                ::freeaddrinfo};
+  };
+  auto no_way = address_of("255.255.255.255");
+  auto good = address_of("127.0.0.1");
+  auto refusing = address_of("127.0.0.2");
+  auto result_of = [&](addrinfo& one, addrinfo& other) {
+    one.ai_next = &other;
+    auto result = probe(&one, limit);
+    one.ai_next = nullptr;
+    return result;
+  };
+  auto twin = address_of("127.0.0.3");
+  CHECK(result_of(*refusing, *twin) == probe_result::refused);
+  CHECK(result_of(*refusing, *no_way) == probe_result::silent);
+  CHECK(result_of(*no_way, *refusing) == probe_result::silent);
+  CHECK(result_of(*refusing, *good) == probe_result::open);
+  CHECK(probe(nullptr, limit) == probe_result::silent);
 }
 
 TEST_CASE("probing what does not answer", "[net_transport]") {

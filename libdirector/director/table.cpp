@@ -1,5 +1,8 @@
 #include "director/table.hpp"
 
+#include <caf/actor_cast.hpp>
+#include <caf/actor_control_block.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -136,6 +139,18 @@ void decide_claim(claim_item& item, const child_record* existing,
   item.record.handle = caf::actor{};
 }
 
+namespace {
+
+/// As opposed to `==`, tells two proxies of one actor apart: one of them may
+/// have ended with its connection.
+template <class Handle>
+bool same(const Handle& x, const Handle& y) {
+  return caf::actor_cast<caf::actor_control_block*>(x)
+         == caf::actor_cast<caf::actor_control_block*>(y);
+}
+
+} // namespace
+
 child_record overwrite(child_record& to, const child_record& from) {
   child_record old;
   // Every copy of a shared part costs two atomic operations.
@@ -147,9 +162,9 @@ child_record overwrite(child_record& to, const child_record& from) {
     old.args = std::exchange(to.args, from.args);
   if (to.extra.cptr() != from.extra.cptr())
     old.extra = std::exchange(to.extra, from.extra);
-  if (to.owner != from.owner)
+  if (!same(to.owner, from.owner))
     to.owner = from.owner;
-  if (to.handle != from.handle)
+  if (!same(to.handle, from.handle))
     old.handle = std::exchange(to.handle, from.handle);
   to.restart_count = from.restart_count;
   to.incarnation = from.incarnation;

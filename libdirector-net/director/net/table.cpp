@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <iterator>
 #include <map>
@@ -24,7 +25,15 @@ namespace director::net {
 namespace {
 
 bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  in_addr number;
+  return host == "localhost" || host == "::1"
+         || (host.starts_with("127.")
+             && ::inet_pton(AF_INET, host.c_str(), &number) == 1);
+}
+
+/// Tells whether a host stands for all addresses of this machine.
+bool is_wildcard(const std::string& host) {
+  return host.empty() || host == "0.0.0.0" || host == "::";
 }
 
 caf::error invalid(std::string text) {
@@ -54,6 +63,8 @@ std::string complaint(const options& x) {
   if (unprotected(x) && !x.allow_plaintext)
     return "listening on '" + x.listen.host
            + "' without TLS needs allow_plaintext";
+  if (is_wildcard(x.listen.host) && x.advertise.empty())
+    return "listening at all addresses needs one to advertise";
   if (x.partitions == partition_mode::pause_minority && x.expected_nodes < 2)
     return "pause_minority needs the expected number of nodes";
   if (x.heartbeat <= caf::timespan{0})
@@ -62,8 +73,12 @@ std::string complaint(const options& x) {
     return "the suspicion time must be 3 heartbeats at least";
   if (x.pause_grace < caf::timespan{0})
     return "the grace time must not be negative";
-  if (x.claim_timeout <= x.suspicion)
-    return "the claim timeout must be longer than the suspicion time";
+  auto patience = x.suspicion;
+  if (x.partitions == partition_mode::pause_minority)
+    patience += x.pause_grace + x.heartbeat;
+  if (x.claim_timeout <= patience)
+    return "the claim timeout must be longer than the time after which a "
+           "silent node is down";
   return {};
 }
 

@@ -55,7 +55,7 @@ struct options {
   /// the loopback need `allow_plaintext`.
   address listen = {"127.0.0.1", 0};
 
-  /// Host under which others reach this node. Default: the one it listens on.
+  /// Host for others. Default: that of `listen`, unless it stands for all.
   std::string advertise = {};
 
   /// Where to look for other nodes. Any one that lives will do. This node's

@@ -63,7 +63,7 @@ void shared_table::visit(
   const std::function<void(const child_record&)>& fn) const {
   std::vector<std::pair<child_record, remote_actor>> remote;
   store_.visit([&](const shared_record& x) {
-    if (x.where.id != 0 && !x.value.handle)
+    if (x.where.id != 0 && !is_alive(x.value.handle))
       remote.emplace_back(x.value, x.where);
     else
       fn(x.value);
@@ -86,7 +86,7 @@ caf::expected<caf::actor> shared_table::get_actor(const child_id& id) const {
     status = x.value.status;
     if (status == child_status::running) {
       handle = x.value.handle;
-      elsewhere = x.where.id != 0 && !handle;
+      elsewhere = x.where.id != 0 && !is_alive(handle);
     }
   });
   if (elsewhere)

@@ -5,6 +5,7 @@
 #include <caf/actor_cast.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace director::ets::internal {
 
@@ -15,18 +16,18 @@ replica_hooks::~replica_hooks() {
 // -- reads --------------------------------------------------------------------
 
 void shared_table::complete(child_record& x, const remote_actor& where) const {
-  if (where.id == 0 || x.handle || hooks_ == nullptr)
+  // A handle dies with the connection, which may come back.
+  if (where.id == 0 || is_alive(x.handle) || hooks_ == nullptr)
     return;
   x.handle = hooks_->resolve(where);
   if (!x.handle)
     return;
   // The next reader finds it in place.
-  child_record garbage;
+  caf::actor garbage;
   store_.update(x.id, [&](store_type::entry& entry) {
     store_.change(entry.row(), [&](shared_record& y) {
-      if (y.where != where || y.value.handle)
-        return;
-      y.value.handle = x.handle;
+      if (y.where == where && !is_alive(y.value.handle))
+        garbage = std::exchange(y.value.handle, x.handle);
     });
   });
 }
@@ -72,7 +73,8 @@ void shared_table::apply(child_record now, const remote_actor& where) {
       return;
     }
     store_.change(entry.row(), [&](shared_record& x) {
-      if (!now.handle && where.id != 0 && x.where == where)
+      if (!now.handle && where.id != 0 && x.where == where
+          && is_alive(x.value.handle))
         now.handle = x.value.handle;
       count_change(x.value, now);
       x.where = where;

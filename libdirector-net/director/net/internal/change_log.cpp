@@ -87,6 +87,8 @@ void change_log::add(local_change x) {
   caf::actor reader;
   {
     std::lock_guard guard{mutex_};
+    if (closed_)
+      return;
     changes_.push_back(std::move(x));
     if (std::exchange(announced_, true))
       return;
@@ -106,6 +108,11 @@ std::vector<local_change> change_log::fetch() {
   std::lock_guard guard{mutex_};
   announced_ = false;
   return std::exchange(changes_, {});
+}
+
+void change_log::close() {
+  std::lock_guard guard{mutex_};
+  closed_ = true;
 }
 
 // -- nodes --------------------------------------------------------------------

@@ -75,6 +75,9 @@ public:
 
   std::vector<local_change> fetch();
 
+  /// Ignores what happens from now on.
+  void close();
+
   /// Calls `fn`, whose changes of the table are not collected.
   template <class F>
   auto silently(F fn) {
@@ -115,6 +118,7 @@ private:
   std::vector<local_change> changes_;
   caf::actor_addr reader_;
   bool announced_ = false;
+  bool closed_ = false;
 
   mutable std::shared_mutex nodes_mutex_;
   std::unordered_map<node_key, uint32_t> numbers_;

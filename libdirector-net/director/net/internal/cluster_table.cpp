@@ -5,6 +5,7 @@
 #include <caf/actor_cast.hpp>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace director::net::internal {
@@ -32,6 +33,15 @@ caf::error check_travels(const child_record& x) {
           "a callable cannot travel to other nodes; give the name of one in "
           "the catalog");
   return {};
+}
+
+bool has_values(const child_spec_ptr& x) {
+  return x && (!x->args.empty() || !x->state.empty());
+}
+
+bool has_values(const child_record& x) {
+  return !x.args.empty() || !x.extra.empty() || has_values(x.spec)
+         || has_values(x.own);
 }
 
 } // namespace
@@ -142,13 +152,48 @@ void cluster_table::declined(table_client&, const child_id& id) {
 
 // -- writes -------------------------------------------------------------------
 
+caf::error cluster_table::check_values(const child_record& x,
+                                       const child_record& before) const {
+  caf::error result;
+  auto good = [&](const char* field, const caf::message& now,
+                  const caf::message& old) {
+    if (now.empty() || now.cptr() == old.cptr())
+      return true;
+    caf::byte_buffer bytes;
+    if (auto err = encode(system_, bytes, now))
+      result
+        = make_spec_error(errc::invalid_child_spec, field, x.id,
+                          "cannot travel to other nodes: " + to_string(err));
+    return !result;
+  };
+  static const child_spec nothing;
+  auto good_spec = [&](const child_spec_ptr& now, const child_spec_ptr& old) {
+    auto& known = old ? *old : nothing;
+    return !now
+           || (good("args", now->args, known.args)
+               && good("state", now->state, known.state));
+  };
+  std::ignore = good("args", x.args, before.args)
+                && good_spec(x.spec, before.spec)
+                && good_spec(x.own, before.own)
+                && good("extra", x.extra, before.extra);
+  return result;
+}
+
 write_result cluster_table::claim(table_client& client,
                                   std::vector<claim_item>& items) {
   pending_write x;
   x.client = &client;
+  // Most children of one request have values in common.
+  child_record checked;
   for (size_t i = 0; i < items.size(); ++i) {
     auto& item = items[i];
     item.err = item.record.spec ? check_travels(item.record) : caf::error{};
+    if (!item.err && has_values(item.record)) {
+      item.err = check_values(item.record, checked);
+      if (!item.err)
+        checked = item.record;
+    }
     if (!item.err)
       x.asked.push_back(i);
   }
@@ -174,6 +219,11 @@ write_result cluster_table::put(table_client& client,
     auto& x = *item.record;
     if (auto err = check_travels(x))
       return write_result::failed(std::move(err));
+    if (has_values(x)) {
+      auto before = local_->find(x.id).value_or(child_record{});
+      if (auto err = check_values(x, before))
+        return write_result::failed(std::move(err));
+    }
     // Whoever hears of a first start relies on it.
     acknowledged = acknowledged
                    || (x.incarnation == 1 && x.owner
@@ -204,6 +254,9 @@ write_result cluster_table::erase(table_client& client,
 
 void cluster_table::close() {
   finish();
+  // The others are to take over what the directors had, not what they leave
+  // behind when they end because of this.
+  log_->close();
   local_->close();
   if (!tell(detail::leave_event{caf::timespan{0}}))
     has_left({});

@@ -136,6 +136,10 @@ private:
 
   void forget(table_client& client);
 
+  /// Finds values that cannot be sent, except for those that are in `before`.
+  caf::error check_values(const child_record& x,
+                          const child_record& before) const;
+
   /// Refuses all writes that other nodes have a say in.
   void finish();
 

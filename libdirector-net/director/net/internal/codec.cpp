@@ -295,19 +295,33 @@ private:
       child_spec spec;
       if (!source_.apply(spec))
         return false;
-      // Everything that reads records relies on complete specs.
-      specs_.push_back(
-        std::make_shared<const child_spec>(with_defaults(std::move(spec))));
+      specs_.push_back(std::make_shared<const child_spec>(std::move(spec)));
     }
+    complete_specs_.resize(count);
     return true;
   }
 
+  /// Reads what an appended child's spec says itself.
   bool one(child_spec_ptr& x) {
     uint32_t number = 0;
     if (!all(number) || number > specs_.size())
       return false;
     if (number > 0)
       x = specs_[number - 1];
+    return true;
+  }
+
+  /// Reads a spec that is in effect. Everything that reads records relies on
+  /// it to be complete.
+  bool effective(child_spec_ptr& x) {
+    uint32_t number = 0;
+    if (!all(number) || number == 0 || number > specs_.size())
+      return false;
+    auto& result = complete_specs_[number - 1];
+    if (!result)
+      result = std::make_shared<const child_spec>(
+        with_defaults(*specs_[number - 1]));
+    x = result;
     return true;
   }
 
@@ -365,7 +379,7 @@ private:
   bool one(entry_body_ptr& x) {
     entry_body y;
     uint8_t flags = 0;
-    if (!all(flags, y.spec, y.own) || !y.spec
+    if (!all(flags) || !effective(y.spec) || !all(y.own)
         || ((flags & 1) != 0 && !source_.apply(y.args))
         || ((flags & 2) != 0 && !source_.apply(y.extra))
         || ((flags & 4) != 0 && !source_.apply(y.foreign)))
@@ -422,6 +436,8 @@ private:
 
   caf::binary_deserializer& source_;
   std::vector<child_spec_ptr> specs_;
+  /// The same with all defaults, as far as asked for.
+  std::vector<child_spec_ptr> complete_specs_;
 };
 
 template <size_t I = 0>

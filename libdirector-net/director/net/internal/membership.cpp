@@ -68,7 +68,7 @@ void membership::try_addresses(time_point now) {
     if (!x.linked && !x.dead)
       attempts_[x.who.where];
   for (auto& [to, x] : attempts_) {
-    if (x.busy || x.next > now || x.met == self() || !worth_trying(to, x))
+    if (x.busy || x.next > now || !worth_trying(to, x))
       continue;
     x.busy = true;
     listener_.connect(to);
@@ -102,12 +102,24 @@ void membership::unreachable(const address& to, bool refused, time_point now) {
   x.busy = false;
   x.backoff = std::clamp(2 * x.backoff, first_backoff, last_backoff);
   x.next = now + x.backoff;
-  if (!refused)
-    return;
-  // Nobody listens where that process did: it has ended.
-  for (auto& [key, other] : peers_)
-    if (other.who.where == to && !other.linked && !other.dead)
-      down(other, true, now);
+  // Nobody listens where that process did.
+  if (refused)
+    ended(to, now);
+}
+
+void membership::found_self(const address& to, time_point now) {
+  std::erase(settings_.seeds, to);
+  attempts_.erase(to);
+  // This node has taken the place of another.
+  ended(to, now);
+  if (attempts_.empty() && peers_.empty())
+    ready_ = true;
+}
+
+void membership::ended(const address& there, time_point now) {
+  for (auto& [key, x] : peers_)
+    if (x.who.where == there && !x.linked && !x.dead)
+      down(x, true, now);
 }
 
 void membership::learn(const contact& who, time_point now) {
@@ -140,8 +152,8 @@ std::string membership::objection(const hello& x) const {
   if (x.table != settings_.table)
     return fmt::format("node '{}' has the table '{}', not '{}'", x.self.name,
                        x.table, settings_.table);
-  if (x.self.key == 0)
-    return fmt::format("node '{}' has no key", x.self.name);
+  if (x.self.key == 0 || x.self.key == self())
+    return fmt::format("node '{}' has no key of its own", x.self.name);
   return {};
 }
 
@@ -169,12 +181,6 @@ void membership::close_session(peer& x) {
 }
 
 void membership::handle(link_id from, const hello& x, time_point now) {
-  if (x.self.key == self()) {
-    for (auto& [to, y] : attempts_)
-      if (to == x.self.where)
-        y.met = self();
-    return;
-  }
   if (auto text = objection(x); !text.empty()) {
     listener_.complain("refused: " + text);
     listener_.transmit(from, 0, std::make_shared<const packet>(refusal{text}));

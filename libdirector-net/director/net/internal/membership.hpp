@@ -141,6 +141,9 @@ public:
   /// @param refused whether nobody listens there.
   void unreachable(const address& to, bool refused, time_point now);
 
+  /// It is an address of this node, which is not to be tried again.
+  void found_self(const address& to, time_point now);
+
   void link_lost(link_id link, time_point now);
 
   void handle(link_id from, const hello& x, time_point now);
@@ -221,6 +224,9 @@ private:
   void send_hello(peer& to, time_point now);
 
   void down(peer& x, bool dead, time_point now);
+
+  /// The process that was at an address has ended.
+  void ended(const address& there, time_point now);
 
   /// A session is over; the next one needs other numbers.
   void close_session(peer& x);

@@ -175,7 +175,9 @@ void node_actor::connect(const net::address& to) {
     [this, to](caf::expected<connection> other) {
       fetch();
       auto now = clock_type::now();
-      if (other) {
+      if (other && other->node == node()) {
+        protocol_.found_self(to, now);
+      } else if (other) {
         auto ptr = caf::actor_cast<caf::strong_actor_ptr>(other->actor);
         protocol_.connected(to, link_to(ptr), now);
       } else {
@@ -268,7 +270,7 @@ void node_actor::fetch() {
 
 caf::actor_addr node_actor::director_of(const entry& x) {
   auto& known = directors_[{x.last.author, x.director}];
-  if (!known)
+  if (!is_alive(known))
     known = table_->log().resolve(
       {table_->log().number_of(x.last.author), x.director});
   return known ? known.address() : caf::actor_addr{};

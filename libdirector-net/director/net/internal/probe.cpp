@@ -73,12 +73,28 @@ std::string to_number(const addrinfo& x) {
 
 } // namespace
 
-probe_result probe(const std::string& host, uint16_t port,
-                   caf::timespan timeout, std::string* address) {
+probe_result probe(const addrinfo* list, caf::timespan timeout,
+                   std::string* address) {
   auto start = clock_type::now();
   auto deadline = timeout < clock_type::time_point::max() - start
                     ? start + timeout
                     : clock_type::time_point::max();
+  // One address that says nothing may be the one where somebody listens.
+  auto all_refused = list != nullptr;
+  for (auto* x = list; x != nullptr; x = x->ai_next) {
+    auto code = try_connect(*x, deadline);
+    if (code == 0) {
+      if (address != nullptr)
+        *address = to_number(*x);
+      return probe_result::open;
+    }
+    all_refused = all_refused && (code == ECONNREFUSED || code == ECONNRESET);
+  }
+  return all_refused ? probe_result::refused : probe_result::silent;
+}
+
+probe_result probe(const std::string& host, uint16_t port,
+                   caf::timespan timeout, std::string* address) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -89,18 +105,7 @@ probe_result probe(const std::string& host, uint16_t port,
     return probe_result::silent;
   std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard{found,
                                                              ::freeaddrinfo};
-  auto result = probe_result::silent;
-  for (auto* x = found; x != nullptr; x = x->ai_next) {
-    auto code = try_connect(*x, deadline);
-    if (code == 0) {
-      if (address != nullptr)
-        *address = to_number(*x);
-      return probe_result::open;
-    }
-    if (code == ECONNREFUSED || code == ECONNRESET)
-      result = probe_result::refused;
-  }
-  return result;
+  return probe(found, timeout, address);
 }
 
 } // namespace director::net::internal

@@ -7,13 +7,16 @@
 #include <cstdint>
 #include <string>
 
+struct addrinfo;
+
 namespace director::net::internal {
 
 /// What a probe has found.
 enum class probe_result {
   /// A connection came about.
   open,
-  /// The host is there, but nobody listens at the port.
+  /// The host is there, but nobody listens at the port, whichever of its
+  /// addresses was tried.
   refused,
   /// No answer, no way to the host, or no such host.
   silent,
@@ -28,5 +31,9 @@ enum class probe_result {
 /// Blocks the caller. Safe to call from any thread.
 probe_result probe(const std::string& host, uint16_t port,
                    caf::timespan timeout, std::string* address = nullptr);
+
+/// As above, for a list of addresses instead of a name.
+probe_result probe(const addrinfo* list, caf::timespan timeout,
+                   std::string* address = nullptr);
 
 } // namespace director::net::internal

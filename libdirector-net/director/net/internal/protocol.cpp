@@ -41,6 +41,12 @@ void protocol::unreachable(const address& to, bool refused, time_point now) {
   flush();
 }
 
+void protocol::found_self(const address& to, time_point now) {
+  now_ = now;
+  members_.found_self(to, now);
+  flush();
+}
+
 void protocol::link_lost(link_id link, time_point now) {
   now_ = now;
   members_.link_lost(link, now);

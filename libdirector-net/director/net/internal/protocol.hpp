@@ -132,6 +132,8 @@ public:
 
   void unreachable(const address& to, bool refused, time_point now);
 
+  void found_self(const address& to, time_point now);
+
   void link_lost(link_id link, time_point now);
 
   /// @param session of the sender
