@@ -126,6 +126,11 @@ private:
         result = std::move(reason);
       },
       caf::connect_atom_v, address, to_.port);
+    // A process that is ending still takes connections for a moment. It is gone
+    // when they break.
+    if (!result && !cut_short_ && result.error() != caf::sec::connection_timeout
+        && probe(to_.host, to_.port, left()) == probe_result::refused)
+      return caf::make_error(caf::sec::cannot_connect_to_node);
     return result;
   }
 
