@@ -15,8 +15,8 @@ struct workload {
   std::string group;
   std::vector<metric> metrics;
   harness::workload_function run;
-  /// Whether this needs a table that can be shared.
-  bool shared = false;
+  /// How far the table must be shared.
+  reach needed = reach::nobody;
 };
 
 /// Returns the workloads that the command line asks for. Rejects it if it

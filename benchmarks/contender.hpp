@@ -17,6 +17,17 @@ struct contender {
     return table == nullptr;
   }
 
+  /// Tells whether the table is one of a cluster.
+  bool is_cluster() const {
+    return !is_floor() && table->shared == reach::cluster;
+  }
+
+  /// Tells whether this one can do what needs a table that is shared so far.
+  /// The floor can do what directors of one process can.
+  bool can(reach needed) const {
+    return is_floor() ? needed != reach::cluster : table->shared >= needed;
+  }
+
   /// Heads the column of the contender.
   std::string_view name() const {
     return is_floor() ? "floor" : table->name;

@@ -1,9 +1,9 @@
 #include "director/internal/compat.hpp"
+#include "percentile.hpp"
 #include "types.hpp"
 #include "workloads.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <random>
 
 namespace bench {
@@ -53,11 +53,6 @@ caf::behavior latency_driver(caf::event_based_actor* self, latency_run* run) {
   return handler.or_else(run->to->answers(crash_next));
 }
 
-double percentile(const std::vector<double>& sorted, double p) {
-  auto rank = std::ceil(static_cast<double>(sorted.size()) * p);
-  return sorted[static_cast<size_t>(rank) - 1];
-}
-
 } // namespace
 
 std::vector<double> run_storm(harness& env, const contender& who) {
@@ -91,7 +86,6 @@ std::vector<double> run_latency(harness& env, const contender& who) {
   env.system().spawn(latency_driver, &run);
   done.wait();
   to->stop();
-  std::sort(run.us.begin(), run.us.end());
   return {percentile(run.us, 0.50), percentile(run.us, 0.99)};
 }
 

@@ -16,14 +16,20 @@ namespace compat = director::internal::compat;
 class director_subject final : public subject {
 public:
   director_subject(caf::actor_system& system, child impl,
-                   director::table_ptr table)
+                   director::table_ptr table, bool travels)
     : subject(system),
       table_(std::move(table)) {
     director::director_options options;
     options.sink = nullptr;
     options.table = table_;
     director::init_result first;
-    first.default_spec.start = impl;
+    if (travels) {
+      options.catalog.add_start("child", impl);
+      first.default_spec.start = "child";
+      first.default_spec.delete_before_terminate = false;
+    } else {
+      first.default_spec.start = impl;
+    }
     first.default_spec.plan = director::plans::permanent();
     auto handle = director::spawn(system, director::fixed(std::move(first)),
                                   std::move(options));
@@ -118,8 +124,9 @@ private:
 } // namespace
 
 subject_ptr make_director_subject(caf::actor_system& system, child impl,
-                                  director::table_ptr table) {
-  return std::make_unique<director_subject>(system, impl, std::move(table));
+                                  director::table_ptr table, bool travels) {
+  return std::make_unique<director_subject>(system, impl, std::move(table),
+                                            travels);
 }
 
 } // namespace bench

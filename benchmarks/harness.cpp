@@ -1,5 +1,7 @@
 #include "harness.hpp"
 
+#include "cluster.hpp"
+
 #include <algorithm>
 #include <malloc.h>
 #include <thread>
@@ -35,8 +37,9 @@ std::vector<subject_ptr> harness::make_team(const contender& who,
     table = who.table->make(system_);
   std::vector<subject_ptr> result;
   for (int64_t i = 0; i < size; ++i)
-    result.push_back(table ? make_director_subject(system_, impl, table)
-                           : make_floor_subject(system_, impl));
+    result.push_back(
+      table ? make_director_subject(system_, impl, table, who.is_cluster())
+            : make_floor_subject(system_, impl));
   return result;
 }
 
@@ -63,25 +66,28 @@ size_t harness::settled_memory() {
   }
 }
 
-std::vector<row> harness::run(const std::vector<metric>& metrics, bool shared,
+std::vector<row> harness::run(const std::vector<metric>& metrics, reach needed,
                               workload_function fn) {
   auto& all = opts_.contenders;
-  auto can_run = [shared](const contender& x) {
-    return !shared || x.is_floor() || x.table->shared;
+  auto run_one = [&](const contender& x) {
+    auto results = fn(*this, x);
+    // What others still have to do must not disturb the next one.
+    end_current_cluster();
+    return results;
   };
   children_ = std::min(wanted_children_, warm_up_children);
   for (auto& x : all)
-    if (can_run(x))
-      fn(*this, x);
+    if (x.can(needed))
+      run_one(x);
   children_ = wanted_children_;
   // Per contender and metric.
   std::vector<std::vector<std::vector<double>>> values(
     all.size(), std::vector<std::vector<double>>(metrics.size()));
   for (int64_t i = 0; i < opts_.repeat; ++i) {
     for (size_t c = 0; c < all.size(); ++c) {
-      if (!can_run(all[c]))
+      if (!all[c].can(needed))
         continue;
-      auto results = fn(*this, all[c]);
+      auto results = run_one(all[c]);
       for (size_t m = 0; m < metrics.size(); ++m)
         values[c][m].push_back(results[m]);
     }

@@ -72,8 +72,8 @@ public:
   using workload_function = std::vector<double> (*)(harness&, const contender&);
 
   /// Runs a workload as often as asked for, the contenders taking turns.
-  /// @param shared whether the workload needs a table that can be shared.
-  std::vector<row> run(const std::vector<metric>& metrics, bool shared,
+  /// @param needed how far the table must be shared.
+  std::vector<row> run(const std::vector<metric>& metrics, reach needed,
                        workload_function fn);
 
 private:

@@ -3,16 +3,20 @@
 #include "catalogue.hpp"
 #include "director/ets/table.hpp"
 #include "director/messages.hpp"
+#include "director/net/table.hpp"
 #include "growth.hpp"
 #include "output.hpp"
+#include "peer_process.hpp"
 #include "types.hpp"
 
 #include <caf/actor_system_config.hpp>
 #include <caf/init_global_meta_objects.hpp>
+#include <caf/io/middleman.hpp>
 
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <string_view>
 
 namespace bench {
 
@@ -25,7 +29,7 @@ std::vector<row> run_all(caf::actor_system& system, const options& opts,
   harness env{system, opts, children};
   print_headings(opts, fmt::format("{} children", children));
   for (auto& x : selected) {
-    for (auto& y : env.run(x.metrics, x.shared, x.run)) {
+    for (auto& y : env.run(x.metrics, x.needed, x.run)) {
       print_row(opts, y);
       result.push_back(std::move(y));
     }
@@ -61,6 +65,8 @@ int run(int argc, char** argv) {
   auto opts = parse_options(argc, argv);
   auto selected = selected_workloads(opts);
   caf::actor_system_config cfg;
+  if (can_run(opts, reach::cluster))
+    cfg.load<caf::io::middleman>();
   cfg.set("caf.scheduler.policy", opts.policy);
   cfg.set("caf.scheduler.max-threads", opts.threads);
   caf::actor_system system{cfg};
@@ -81,6 +87,10 @@ int main(int argc, char** argv) {
   caf::init_global_meta_objects<caf::id_block::director_bench>();
   caf::init_global_meta_objects<caf::id_block::director>();
   caf::init_global_meta_objects<caf::id_block::director_ets>();
+  caf::init_global_meta_objects<caf::id_block::director_net>();
+  caf::io::middleman::init_global_meta_objects();
   caf::core::init_global_meta_objects();
+  if (argc > 1 && argv[1] == std::string_view{"--peer"})
+    return bench::run_peer(argc, argv);
   return bench::run(argc, argv);
 }

@@ -11,10 +11,13 @@ namespace bench {
 
 /// What the project demands of directors; 0 for nothing.
 struct bounds {
+  /// The first three are for tables of one process.
   double times_floor = 0.;
   double above_floor = 0.;
   /// For tables other than the list.
   double times_list = 0.;
+  /// For tables of a cluster.
+  double times_ets = 0.;
   double at_least = 0.;
   double at_most = 0.;
   /// Cost per child with the most children, compared with the fewest.

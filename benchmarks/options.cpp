@@ -17,11 +17,13 @@ constexpr const char* usage = R"(usage: director-bench [options]
 Compares directors with a minimal supervisor, the floor, in the same run.
 
   --workload LIST  what to measure, separated by commas: memory, start, storm,
-                   latency, read, list, stop, share, or a single row such as
-                   latency_p50, with those that are measured along with it
-                   (default: all; share needs the table ets)
+                   latency, read, list, stop, share, net, or a single row such
+                   as latency_p50, with those that are measured along with it
+                   (default: all; share needs the table ets or net, net needs
+                   the table net)
   --table LIST     tables of the directors, separated by commas, which take
-                   turns: %s (default: list)
+                   turns: %s (default: list); with net, two more
+                   processes take part
   --children LIST  numbers of children, separated by commas, each measured by
                    itself; with more than one, shows how the cost per child
                    grows from the least to the most (default: 10000)
@@ -128,12 +130,11 @@ void set(draft& opts, std::string_view name, std::string_view value) {
 
 } // namespace
 
-bool can_share(const options& x) {
-  auto is_shared = [](const contender& y) {
-    return !y.is_floor() && y.table->shared;
-  };
-  return std::ranges::any_of(x.contenders, is_shared)
-         || std::ranges::all_of(x.contenders, &contender::is_floor);
+bool can_run(const options& x, reach needed) {
+  auto all_floor = std::ranges::all_of(x.contenders, &contender::is_floor);
+  return std::ranges::any_of(x.contenders, [&](const contender& y) {
+    return y.can(needed) && (all_floor || !y.is_floor());
+  });
 }
 
 options parse_options(int argc, char** argv) {

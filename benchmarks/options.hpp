@@ -25,9 +25,10 @@ struct options {
   std::string json;
 };
 
-/// Tells whether someone takes part who can do what shared tables are for.
+/// Tells whether someone takes part who can do what tables that are shared so
+/// far are for.
 /// @relates options
-bool can_share(const options& x);
+bool can_run(const options& x, reach needed);
 
 /// Parses the command line. Ends the program, with code 2 unless help was
 /// asked for, if there is nothing to run.

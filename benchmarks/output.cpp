@@ -36,9 +36,8 @@ void print_line(const options& opts, std::string_view name,
   auto line = fmt::format("{:<24}{:<12}", name, unit);
   for (size_t i = 0; i < all.size(); ++i) {
     line += fmt::format("{:>9}", value(i));
-    for (auto other : {find_floor(all), find_list(all)})
-      if (other < all.size() && other != i && !all[i].is_floor())
-        line += fmt::format("{:>8}", ratio(i, other));
+    for (auto other : compared_with(all, i))
+      line += fmt::format("{:>8}", ratio(i, other));
   }
   line += fmt::format("  {}", demand);
   line.erase(line.find_last_not_of(' ') + 1);

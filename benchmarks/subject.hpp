@@ -71,9 +71,13 @@ using subject_ptr = std::unique_ptr<subject>;
 /// @relates subject
 subject_ptr make_floor_subject(caf::actor_system& system, child impl);
 
+/// @param travels whether the children can be started again elsewhere: their
+///                specs only name functions, and they are to outlive this
+///                process.
 /// @relates subject
 subject_ptr make_director_subject(caf::actor_system& system, child impl,
-                                  director::table_ptr table);
+                                  director::table_ptr table,
+                                  bool travels = false);
 
 /// Logs a request that should not have failed and gives up.
 [[noreturn]] void fail(const char* what, const caf::error& reason);

@@ -1,5 +1,6 @@
 #include "tables.hpp"
 
+#include "cluster.hpp"
 #include "director/ets/table.hpp"
 #include "director/list_table.hpp"
 #include "subject.hpp"
@@ -33,9 +34,14 @@ director::table_ptr make_ets(caf::actor_system& system) {
           }};
 }
 
+director::table_ptr make_net(caf::actor_system& system) {
+  return make_current_cluster(system).table();
+}
+
 constexpr std::array kinds{
-  table_kind{"list", make_list, false},
-  table_kind{"ets", make_ets, true},
+  table_kind{"list", make_list, reach::nobody},
+  table_kind{"ets", make_ets, reach::process},
+  table_kind{"net", make_net, reach::cluster},
 };
 
 } // namespace

@@ -11,13 +11,20 @@
 
 namespace bench {
 
+/// Whose directors can share a table.
+enum class reach {
+  nobody,
+  process,
+  cluster,
+};
+
 /// One sort of table.
 struct table_kind {
   std::string_view name;
-  /// Makes an empty table, which goes away when nobody holds it any more.
+  /// Makes an empty table, which goes away when nobody holds it any more, or,
+  /// if it is one of a cluster, with the next one.
   director::table_ptr (*make)(caf::actor_system&);
-  /// Whether several directors can share it and any thread can read it.
-  bool shared;
+  reach shared;
 };
 
 /// Returns the table with this name, `nullptr` for unknown names.

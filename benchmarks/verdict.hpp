@@ -10,12 +10,9 @@
 
 namespace bench {
 
-/// Returns the position of the floor, that of nobody if it takes no part.
-size_t find_floor(const std::vector<contender>& all);
-
-/// Returns the position of the list, that of nobody unless other tables take
-/// part as well.
-size_t find_list(const std::vector<contender>& all);
+/// Returns the positions of those that a contender is compared with.
+std::vector<size_t> compared_with(const std::vector<contender>& all,
+                                  size_t who);
 
 /// Returns the value of a contender as a multiple of that of another, nothing
 /// where that makes no sense.

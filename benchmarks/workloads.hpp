@@ -52,6 +52,22 @@ std::vector<double> run_share_start(harness& env, const contender& who);
 /// The same for a storm.
 std::vector<double> run_share_storm(harness& env, const contender& who);
 
+/// Starting children one by one, in an idle cluster that has the others: time
+/// from the request to the answer, percentiles 50 and 99.
+std::vector<double> run_claim(harness& env, const contender& who);
+
+/// The loss of a process that runs all children. Returns the time in ms from
+/// its death until all others know of it; the time per child from the moment
+/// in which the first one knows until all run elsewhere; the same as a multiple
+/// of what a batch start costs; and the percentage of children that the node
+/// has got which has got the most.
+std::vector<double> run_takeover(harness& env, const contender& who);
+
+/// The crash of one child: time until all other nodes know the replacement,
+/// and bytes sent. Returns each with few children in the table, with all, and
+/// the ratio.
+std::vector<double> run_change(harness& env, const contender& who);
+
 /// Allocated bytes. Returns what a supervised child takes, and how much of
 /// that goes beyond what the same actor takes without supervisor.
 std::vector<double> run_memory(harness& env, const contender& who);

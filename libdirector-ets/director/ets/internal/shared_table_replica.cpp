@@ -59,11 +59,12 @@ void shared_table::withdraw(const child_id& id) {
 }
 
 void shared_table::apply(child_record now, const remote_actor& where) {
-  withdraw(now.id);
   if (watched() && hooks_ != nullptr && where.id != 0)
     now.handle = hooks_->resolve(where);
   child_record garbage;
-  store_.update(now.id, [&](store_type::entry& entry) {
+  auto withdrawn = false;
+  auto owned_here = false;
+  auto write = [&](store_type::entry& entry) {
     if (entry.row() == 0) {
       note_insert(now);
       shared_record fresh;
@@ -73,6 +74,9 @@ void shared_table::apply(child_record now, const remote_actor& where) {
       return;
     }
     store_.change(entry.row(), [&](shared_record& x) {
+      owned_here = x.where.node == 0 && x.value.owner;
+      if (owned_here && !withdrawn)
+        return;
       if (!now.handle && where.id != 0 && x.where == where
           && is_alive(x.value.handle))
         now.handle = x.value.handle;
@@ -82,7 +86,14 @@ void shared_table::apply(child_record now, const remote_actor& where) {
       x.wanted = false;
       garbage = overwrite(x.value, now);
     });
-  });
+  };
+  store_.update(now.id, write);
+  if (!owned_here)
+    return;
+  // Seldom: a director of this node has lost the child. Its list goes first.
+  withdraw(now.id);
+  withdrawn = true;
+  store_.update(now.id, write);
 }
 
 void shared_table::remove(const child_id& id) {

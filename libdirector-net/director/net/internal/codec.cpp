@@ -426,6 +426,8 @@ private:
     uint32_t count = 0;
     if (!size(count))
       return false;
+    // Whoever lies about the number must not get much memory for it.
+    xs.reserve(std::min<size_t>(count, source_.remaining() / 16));
     for (uint32_t i = 0; i < count; ++i) {
       xs.emplace_back();
       if (!one(xs.back()))

@@ -25,6 +25,9 @@ namespace {
 /// A defect that shows up with each packet is reported once in a while.
 constexpr caf::timespan complaint_interval = std::chrono::seconds{10};
 
+/// How long changes gather at most.
+constexpr caf::timespan longest_gathering = std::chrono::milliseconds{1};
+
 } // namespace
 
 node_actor::node_actor(caf::actor_config& cfg,
@@ -83,11 +86,7 @@ caf::behavior node_actor::make_behavior() {
     [this](frame_atom, uint64_t session, const std::string& bytes) {
       receive(current_sender(), session, bytes);
     },
-    [this](detail::news_event) {
-      fetch();
-      protocol_.flush();
-      settle();
-    },
+    [this](detail::news_event) { hear(); },
     [this](detail::claim_event x) {
       fetch();
       protocol_.claim(x.ticket, table_->wishes(x.ticket), clock_type::now());
@@ -142,7 +141,7 @@ void node_actor::on_exit() {
   joined_ = true;
   table_->has_left(caf::make_error(errc::table_closed));
   links_.clear();
-  directors_.clear();
+  sources_.clear();
 }
 
 // -- connections --------------------------------------------------------------
@@ -231,12 +230,39 @@ void node_actor::receive(const caf::strong_actor_ptr& from, uint64_t session,
   auto number = link_to(from);
   if (auto* x = std::get_if<hello>(&what))
     table_->log().locate(x->self.key, from->node());
-  fetch();
+  // Receipts, of which there are many, say nothing that own changes could
+  // contradict.
+  auto is_receipt = std::holds_alternative<receipt>(what);
+  if (!is_receipt)
+    fetch();
   protocol_.receive(number, session, std::move(what), clock_type::now());
+  if (is_receipt && gathering_ && all_received())
+    return pass_on();
   settle();
 }
 
 // -- the local copy -----------------------------------------------------------
+
+void node_actor::hear() {
+  if (all_received())
+    return pass_on();
+  if (std::exchange(gathering_, true))
+    return;
+  run_delayed(longest_gathering, [this] {
+    gathering_ = false;
+    pass_on();
+  });
+}
+
+bool node_actor::all_received() const {
+  return received_ == protocol_.entries().seen(protocol_.members().self());
+}
+
+void node_actor::pass_on() {
+  fetch();
+  protocol_.flush();
+  settle();
+}
 
 void node_actor::fetch() {
   for (auto& x : table_->log().fetch()) {
@@ -268,12 +294,14 @@ void node_actor::fetch() {
   received_everywhere(received_);
 }
 
-caf::actor_addr node_actor::director_of(const entry& x) {
-  auto& known = directors_[{x.last.author, x.director}];
-  if (!is_alive(known))
-    known = table_->log().resolve(
-      {table_->log().number_of(x.last.author), x.director});
-  return known ? known.address() : caf::actor_addr{};
+const node_actor::source& node_actor::source_of(const entry& x) {
+  auto [i, fresh] = sources_.try_emplace({x.last.author, x.director});
+  auto& result = i->second;
+  if (fresh)
+    result.node = table_->log().number_of(x.last.author);
+  if (x.director != 0 && !is_alive(result.director))
+    result.director = table_->log().resolve({result.node, x.director});
+  return result;
 }
 
 void node_actor::changed(const entry& now, bool live) {
@@ -287,10 +315,11 @@ void node_actor::changed(const entry& now, bool live) {
   x.args = now.body->args;
   x.own = now.body->own;
   x.extra = now.body->extra;
-  ets::internal::remote_actor where{table_->log().number_of(now.last.author),
-                                    0};
+  auto& from = source_of(now);
+  ets::internal::remote_actor where{from.node, 0};
   if (live && now.director != 0) {
-    x.owner = director_of(now);
+    if (from.director)
+      x.owner = from.director.address();
     x.status = now.status;
     x.handle = now.body->foreign;
     where.id = now.actor;

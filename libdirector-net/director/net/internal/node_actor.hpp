@@ -99,6 +99,15 @@ private:
   /// that the protocol hears.
   void fetch();
 
+  /// Passes changes of this node on, now or, while earlier ones are under way,
+  /// when some have gathered: small packets cost more than what is in them.
+  void hear();
+
+  /// Tells whether no changes of this node are under way.
+  bool all_received() const;
+
+  void pass_on();
+
   /// Does what has gathered during an event.
   void settle();
 
@@ -113,7 +122,14 @@ private:
   void tell(severity level, const std::string& text, caf::error reason = {},
             const child_record* child = nullptr);
 
-  caf::actor_addr director_of(const entry& x);
+  /// Who runs a child of another node.
+  struct source {
+    uint32_t node = 0;
+    /// Empty if the child has none.
+    caf::actor director;
+  };
+
+  const source& source_of(const entry& x);
 
   std::shared_ptr<cluster_table> table_;
   options options_;
@@ -130,8 +146,8 @@ private:
   packet_ptr encoded_;
   std::string bytes_;
 
-  /// Directors of other nodes.
-  std::map<std::pair<node_key, uint64_t>, caf::actor> directors_;
+  /// By author and director of entries.
+  std::map<std::pair<node_key, uint64_t>, source> sources_;
 
   /// A write that waits until the other copies have it.
   struct waiting_write {
@@ -142,6 +158,8 @@ private:
 
   /// In the order of changes, and so of deadlines.
   std::deque<waiting_write> waiting_;
+
+  bool gathering_ = false;
 
   uint64_t received_ = 0;
   std::vector<child_id> lost_;
