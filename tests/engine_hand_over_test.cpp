@@ -404,19 +404,196 @@ TEST_CASE("children of init are handed over before it is done", "[engine]") {
   CHECK(r.world.ends.empty());
 }
 
-TEST_CASE("a director that ends hands nothing over", "[engine]") {
+TEST_CASE("a child may be hurried while it is handed over", "[engine]") {
+  lender r;
+  r.up({fake_spec("a"), fake_spec("b")});
+  auto& x = r.child("a");
+  auto lost = GENERATE(false, true);
+  if (lost)
+    r.lose("a", 1h);
+  else
+    r.release({"a"}, 1h);
+  r.release({"a", "b"}, 1s);
+  r.world.advance(1s);
+  CHECK(x.shutdowns == 1);
+  CHECK(x.kills == 1);
+  CHECK(r.child("b").kills == 1);
+  r.world.die(x, caf::exit_reason::kill);
+  CHECK(r.counter->writes == (lost ? 1 : 4));
+  CHECK(r.released("a", restarting) != lost);
+}
+
+TEST_CASE("a child is hurried before the table lets it go", "[engine]") {
+  auto slow = std::make_shared<director::test::slow_table>(
+    std::make_shared<list_table>());
+  lender r{slow};
+  r.up({fake_spec("a")});
+  while (slow->busy())
+    slow->complete_next();
+  auto end = r.terminate("a");
+  r.release({"a"}, 1h);
+  r.release({"a"}, 1s);
+  while (slow->busy())
+    slow->complete_next();
+  auto& x = r.child("a");
+  CHECK(x.shutdowns == 1);
+  r.world.advance(1s);
+  CHECK(x.kills == 1);
+  r.world.die(x, caf::exit_reason::kill);
+  while (slow->busy())
+    slow->complete_next();
+  CHECK(r.ok(end));
+}
+
+TEST_CASE("a director says which children it does not have", "[engine]") {
+  auto slow = std::make_shared<director::test::slow_table>(
+    std::make_shared<list_table>());
+  lender r{slow};
+  r.up({fake_spec("a")});
+  while (slow->busy())
+    slow->complete_next();
+  auto start = r.start(fake_spec("b"));
+  // Whether it will have this one is not known yet.
+  CHECK(r.eng->hand_over({{"a", "b", "a"}, r.why})
+        == std::vector{child_id{"b"}});
+  while (slow->busy())
+    slow->complete_next();
+  CHECK(r.ok(start));
+  CHECK(r.eng->hand_over({{"b"}, r.why}).empty());
+}
+
+// -- while the director ends --------------------------------------------------
+
+TEST_CASE("a director that ends still releases what it was told", "[engine]") {
   lender r;
   r.up({fake_spec("a"), fake_spec("b")});
   r.release({"b"});
   auto stop = r.stop();
-  r.release({"a"});
+  r.release({"b"}, 0s);
+  CHECK(r.child("b").kills == 1);
   r.world.run_turns();
-  CHECK(r.child("a").shutdown_reason == caf::error{});
   r.die("b");
   r.die("a");
   CHECK(r.ok(stop));
   CHECK(r.status("a") == "none");
   CHECK(r.released("b", restarting));
+}
+
+TEST_CASE("a director that ends hurries what it hands over", "[engine]") {
+  auto lost = GENERATE(false, true);
+  auto keep = GENERATE(false, true);
+  std::vector<child_spec> specs;
+  for (auto* name : {"a", "b", "c", "d"}) {
+    auto& spec = specs.emplace_back(fake_spec(name));
+    spec.terminate_timeout = 1h;
+    spec.delete_before_terminate = !keep;
+  }
+  lender r;
+  r.up(specs);
+  auto drop = [&](const child_id& id, caf::timespan limit) {
+    if (lost)
+      r.lose(id, limit);
+    else
+      r.release({id}, limit);
+  };
+  auto stop = r.stop();
+  r.world.run_turns();
+  CHECK(r.asked({"a", "b", "c", "d"}) == "d");
+  auto& a = r.child("a");
+  auto& b = r.child("b");
+  auto& d = r.child("d");
+  drop("a", 0s);
+  CHECK(a.kills == 1);
+  CHECK(a.shutdowns == 0);
+  drop("b", 1s);
+  CHECK(b.kills == 0);
+  CHECK(b.shutdown_reason == r.why);
+  r.world.advance(1s);
+  CHECK(b.kills == 1);
+  CHECK(d.kills == 0);
+  drop("d", 1s);
+  CHECK(d.shutdowns == 1);
+  r.world.advance(1s);
+  CHECK(d.kills == 1);
+  // The rest goes in its order.
+  r.counter->writes = 0;
+  for (auto* x : {&a, &d, &b}) {
+    CHECK(r.child("c").shutdowns == 0);
+    r.world.die(*x, caf::exit_reason::kill);
+  }
+  CHECK(r.counter->writes == (lost ? 1 : 4));
+  CHECK(r.child("c").shutdown_reason == caf::exit_reason::user_shutdown);
+  CHECK(r.child("c").kills == 0);
+  r.die("c");
+  CHECK(r.ok(stop));
+  CHECK(r.world.ends.size() == 1);
+  CHECK(r.reasons == std::vector(3, r.why));
+  CHECK(r.plans_asked == 0);
+  CHECK(r.terminated == "adbc");
+  CHECK(r.world.metrics[metric::children] == 0);
+  for (auto* name : {"a", "b", "d"}) {
+    if (lost)
+      CHECK(r.table->find(name)->owner == r.other.address());
+    else if (keep)
+      CHECK(r.released(name, undefined));
+    else
+      CHECK(r.status(name) == "none");
+  }
+}
+
+TEST_CASE("a director about to end hurries what it hands over", "[engine]") {
+  auto lost = GENERATE(false, true);
+  lender r;
+  r.opts.order = GENERATE(stop_order::newest_first, stop_order::all_at_once);
+  r.slow.insert("b");
+  r.up({fake_spec("a"), fake_spec("b"), fake_spec("c")});
+  auto stop = r.stop();
+  auto& a = r.child("a");
+  auto& b = r.child("b");
+  // The first turn of the end has yet to come. "c" has not started.
+  for (auto* name : {"a", "b", "c"}) {
+    if (lost)
+      r.lose(name, 0s);
+    else
+      r.release({name}, 0s);
+  }
+  CHECK(a.kills == 1);
+  CHECK(b.kills == 1);
+  r.world.die(b, caf::exit_reason::kill);
+  r.world.run_turns();
+  CHECK(r.world.ends.empty());
+  r.world.die(a, caf::exit_reason::kill);
+  CHECK(r.ok(stop));
+  CHECK(r.starts("c") == 0);
+  CHECK(r.world.ends.size() == 1);
+  for (auto* name : {"a", "b", "c"}) {
+    if (lost)
+      CHECK(r.table->find(name)->owner == r.other.address());
+    else
+      CHECK(r.status(name) == "none");
+  }
+}
+
+TEST_CASE("a director ends although what it hands over does not", "[engine]") {
+  auto lost = GENERATE(false, true);
+  lender r;
+  r.up({fake_spec("a"), fake_spec("b")});
+  auto stop = r.stop();
+  r.world.run_turns();
+  if (lost)
+    r.lose("a", 0s);
+  else
+    r.release({"a"}, 0s);
+  r.die("b");
+  r.world.advance(2s);
+  CHECK(r.reported("shutdown_error error a") == 1);
+  CHECK(r.ok(stop));
+  if (lost)
+    CHECK(r.table->find("a")->owner == r.other.address());
+  else
+    CHECK(r.status("a") == "unresponsive");
+  // It is too late for anything else.
+  CHECK(r.eng->hand_over({{"a"}, r.why, !lost, caf::timespan{0}}).empty());
 }
 
 TEST_CASE("what the table will not take back stays", "[engine]") {

@@ -392,7 +392,12 @@ private:
       if (auto* child = world_.running(name))
         lost_.insert(child);
     }
-    engine_->hand_over(std::move(what));
+    engine_->hand_over(what);
+    // A slow table may have yet to let a child go.
+    for (auto& name : what.ids)
+      if (auto* x = world_.running(name);
+          x != nullptr && what.limit == caf::timespan{0} && !slow_)
+        require(x->kills > 0, "not killed at once: " + to_string(name));
   }
 
   /// Events that come late must do nothing.
@@ -484,6 +489,8 @@ private:
     faults_ = false;
     engine_->stop(world_.next_request(), caf::exit_reason::user_shutdown);
     for (size_t i = 0; i < 10'000 && world_.ends.empty(); ++i) {
+      if (pick(8) == 0)
+        hand_over();
       if (slow_ && slow_->busy())
         slow_->complete_next();
       world_.run_turns();

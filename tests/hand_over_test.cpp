@@ -57,6 +57,45 @@ TEST_CASE("a table takes a child from its director and gives it back",
   CHECK_FALSE(dir.stop());
 }
 
+TEST_CASE("a suspended director keeps the promises of its table", "[table]") {
+  world w;
+  auto tab = std::make_shared<talking_table>();
+  tab->log = w.log;
+  auto opts = w.options();
+  opts.table = tab;
+  auto dir = w.start({noted(w, "kill"), noted(w, "lose"), noted(w, "wait")},
+                     opts);
+  auto killed = value_of(dir.get_actor("kill"));
+  auto lost = value_of(dir.get_actor("lose"));
+  auto waits = value_of(dir.get_actor("wait"));
+  CHECK_FALSE(dir.suspend());
+  tab->client->hand_over({{"wait"}, errc::no_quorum});
+  // A request for what is under way waits for it.
+  CHECK_FALSE(dir.trace(tracing([](auto& x) { x.counters = true; })));
+  auto starter = in_background(
+    [dir, spec = noted(w, "late")] { return dir.start_child(spec); });
+  CHECK(w.eventually(
+    [&] { return value_of(dir.get_trace_counters()).messages == 1; }));
+  tab->client->hand_over(
+    {{"kill", "late"}, errc::no_quorum, true, caf::timespan{0}});
+  CHECK(end_of(killed) == caf::exit_reason::kill);
+  // Nothing times the end of a child here.
+  tab->client->hand_over({{"lose"}, errc::lost_to_peer, false});
+  CHECK(end_of(lost) == caf::exit_reason::kill);
+  CHECK(is_alive(waits));
+  CHECK(w.log->count("child_terminated") == 0);
+  CHECK(tab->find("kill")->owner);
+  CHECK_FALSE(dir.resume());
+  CHECK(end_of(waits) == errc::no_quorum);
+  CHECK(becomes(w, dir, "wait", errc::restarting));
+  CHECK(becomes(w, dir, "kill", errc::restarting));
+  CHECK(w.log->await("child_terminated", 4));
+  CHECK(starter.get());
+  CHECK(w.log->await("end late"));
+  CHECK(becomes(w, dir, "late", errc::restarting));
+  CHECK_FALSE(dir.stop());
+}
+
 TEST_CASE("a director tells its table what it cannot start", "[table]") {
   world w;
   auto tab = std::make_shared<talking_table>();

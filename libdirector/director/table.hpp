@@ -136,12 +136,17 @@ public:
   virtual void take_over(std::vector<child_id> ids) = 0;
 
   /// Asks the director to end these children and to forget them, without
-  /// asking their plans. IDs that it does not have are ignored, and so is all
-  /// of it while the director ends. What it releases, it puts with empty owner
-  /// and handle: with status `restarting` if the child ran or was to be
-  /// started, so that the table can have it started elsewhere, `undefined` if
-  /// it was stopped. A child that turns unresponsive is released once it has
-  /// died.
+  /// asking their plans. IDs that it does not have are ignored. What it
+  /// releases, it puts with empty owner and handle: with status `restarting` if
+  /// the child ran or was to be started, so that the table can have it started
+  /// elsewhere, `undefined` if it was stopped. A child that turns unresponsive
+  /// is released once it has died. A second request can shorten the time that
+  /// a child gets.
+  ///
+  /// A director that ends already does not wait with these children for their
+  /// turn; what it would release, it leaves to `table::detach`. A suspended
+  /// director kills these children at once if `limit` is 0 or `release` is
+  /// false, and does the rest when it is resumed.
   virtual void hand_over(hand_over_request what) = 0;
 
   /// Announces that the table is broken or closed. The director ends.

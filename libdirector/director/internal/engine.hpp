@@ -223,8 +223,8 @@ public:
   void take_over(std::vector<child_id> ids);
 
   /// Ends children for good: whatever else is to happen to them is up to the
-  /// table.
-  void hand_over(hand_over_request what);
+  /// table. Returns the IDs that no child has, as far as is known yet.
+  std::vector<child_id> hand_over(hand_over_request what);
 
   void unexpected(std::string_view text);
 
@@ -282,6 +282,8 @@ private:
   enum class farewell : uint8_t {
     /// The child is not handed over.
     none,
+    /// It is settled with all others, because the director ends.
+    detach,
     /// It goes back to the table.
     release,
     /// It is somebody else's already, and must not be written.

@@ -333,9 +333,9 @@ void engine::terminate_slot(request_id request, uint32_t index, bool erase) {
 
 // -- handing children over ----------------------------------------------------
 
-void engine::hand_over(hand_over_request what) {
-  if (ending_ || what.ids.empty())
-    return;
+std::vector<child_id> engine::hand_over(hand_over_request what) {
+  if (ended_ || what.ids.empty())
+    return {};
   if (!what.reason)
     what.reason = caf::exit_reason::user_shutdown;
   std::unordered_set<child_id> wanted{what.ids.begin(), what.ids.end()};
@@ -344,17 +344,24 @@ void engine::hand_over(hand_over_request what) {
     if (auto& x = slots_[index]; x.at != phase::free && x.at != phase::claiming
                                  && wanted.contains(x.record.id))
       found.push_back(index);
-  auto mark = what.release ? farewell::release : farewell::lost;
+  for (auto index : found)
+    wanted.erase(slots_[index].record.id);
+  auto mark = farewell::lost;
+  if (what.release)
+    mark = ending_ ? farewell::detach : farewell::release;
   // A child that is lost or about to be erased cannot be released any more.
   std::erase_if(found, [&](uint32_t index) {
     auto& x = slots_[index];
+    if (x.leaves >= mark && x.at == phase::stopping)
+      hasten(index, what.limit);
     return x.leaves >= mark
            || (what.release
                && (x.at == phase::erasing || x.at == phase::releasing));
   });
   for (auto index : found)
     slots_[index].leaves = mark;
-  leave_batches();
+  if (!ending_)
+    leave_batches();
   gathering_ = true;
   std::erase_if(found,
                 [&](uint32_t index) { return !begin_hand_over(index, what); });
@@ -365,6 +372,7 @@ void engine::hand_over(hand_over_request what) {
   after(flush(), complain);
   for (auto index : found)
     release_then(index, slots_[index].leaves_as, complain);
+  return {wanted.begin(), wanted.end()};
 }
 
 bool engine::begin_hand_over(uint32_t index, const hand_over_request& what) {
@@ -381,7 +389,7 @@ bool engine::begin_hand_over(uint32_t index, const hand_over_request& what) {
   switch (x.at) {
     case phase::running:
     case phase::awaiting:
-      if (x.leaves == farewell::release) {
+      if (x.leaves != farewell::lost) {
         begin_stop(index, goal::keep);
         return false;
       }
@@ -395,11 +403,13 @@ bool engine::begin_hand_over(uint32_t index, const hand_over_request& what) {
     default:
       break;
   }
-  if (x.leaves == farewell::release)
-    return true;
+  if (x.leaves != farewell::lost)
+    return x.leaves == farewell::release;
   if (x.record.handle) {
     x.at = phase::stopping;
     x.then = goal::keep;
+    if (ending_begun_)
+      ++stops_open_;
     request_exit(index);
   } else {
     forget(index);
@@ -408,6 +418,8 @@ bool engine::begin_hand_over(uint32_t index, const hand_over_request& what) {
 }
 
 void engine::hasten(uint32_t index, caf::timespan limit) {
+  auto& time = tasks(slots_[index]).time_to_end;
+  time = std::min(time, limit);
   if (limit == caf::timespan{0})
     kill_child(index);
   else

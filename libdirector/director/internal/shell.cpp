@@ -197,6 +197,13 @@ caf::behavior shell::make_behavior() {
       event([this, x]() mutable { engine_.take_over(std::move(x.ids)); });
     },
     [this](detail::handover_event& x) {
+      auto urgent = !x.what.release || x.what.limit == caf::timespan{0};
+      if (suspended_ && urgent) {
+        // Nothing would kill the children later.
+        x.what.limit = caf::timespan{0};
+        // The start of the others may be among what was put off.
+        x.what.ids = engine_.hand_over(x.what);
+      }
       event([this, x]() mutable { engine_.hand_over(std::move(x.what)); });
     },
     // -- reading
