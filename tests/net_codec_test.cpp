@@ -185,7 +185,7 @@ TEST_CASE("what an appended child was given stays as it was", "[net]") {
   CHECK(!first.own->modules);
   CHECK(first.own->plan.empty());
   CHECK(first.spec->start.name() == named_spec().start.name());
-  CHECK(first.spec->terminate_timeout == caf::timespan{7});
+  CHECK(first.spec->terminate_timeout == body->spec->terminate_timeout);
   CHECK(first.spec->delete_before_terminate);
   auto& second = *y.list[1].now.body;
   CHECK(second.spec->terminate_timeout == caf::timespan{7});
