@@ -304,7 +304,7 @@ TEST_CASE("a connection that comes back brings new handles", "[net]") {
   auto err = error_of(a.dir->start_child(worker(1)));
   REQUIRE(err == errc::already_started);
   CHECK(ask(a, handle_of(err)) == "b");
-  CHECK(get_trees(*a.env.sys, *a.tab, patience).size() == 2);
+  CHECK(get_trees(*a.env.sys, *a.tab, patience).size() == 1);
   auto record = a.tab->find(1);
   REQUIRE(record);
   CHECK(is_alive(caf::actor_cast<caf::actor>(record->owner)));
