@@ -142,12 +142,12 @@ child_spec worker(child_id id, bool keep = true) {
   return result;
 }
 
-/// Asks a child who it is.
+/// Asks a child who it is. One that has ended on another node does not answer.
 std::string ask(node& from, const caf::actor& child) {
   caf::scoped_actor self{*from.env.sys};
   std::string result = "nobody";
   director::internal::compat::request_receive(
-    self, child, patience, [&](std::string x) { result = std::move(x); },
+    self, child, 3s, [&](std::string x) { result = std::move(x); },
     [&](const caf::error& err) { result = to_string(err); }, count_atom_v);
   return result;
 }

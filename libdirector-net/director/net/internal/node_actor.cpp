@@ -477,12 +477,14 @@ void node_actor::settle() {
   retry_later();
   check_joined();
   if (std::exchange(done_, false)) {
-    transport_.unpublish(port_);
-    director::internal::release_name(
-      system(), table_->local().registered_name() + ".node", ctrl());
-    table_->local().close();
-    table_->has_left(farewell_);
-    quit();
+    // Whoever joins again finds the port free.
+    transport_.unpublish(port_, [this](const caf::error&) {
+      director::internal::release_name(
+        system(), table_->local().registered_name() + ".node", ctrl());
+      table_->local().close();
+      table_->has_left(farewell_);
+      quit();
+    });
   }
 }
 
