@@ -335,6 +335,12 @@ TEST_CASE("all nodes together need not wait to be a majority",
   }));
   sim.at(0)->claim(ids(0, 1), claim_mode::fresh, true);
   CHECK(sim.run_until(1s, [&] { return settled(sim, 1); }));
+  // Nor do the others when one of them is lost soon.
+  sim.run(500ms);
+  sim.crash(2);
+  sim.run(100ms);
+  for (auto* x : sim.nodes())
+    CHECK_FALSE(x->core.paused());
 }
 
 TEST_CASE("a promise holds until what has come of it is known",

@@ -340,6 +340,7 @@ void membership::down(peer& x, bool dead, time_point now) {
 }
 
 void membership::tick(time_point now) {
+  met_all_ = met_all_ || 1 + leases(now) >= settings_.expected;
   if (now - last_tick_ > settings_.suspicion / 2)
     // This process was frozen: what the others sent meanwhile is still to come.
     for (auto& [key, x] : peers_)
@@ -427,18 +428,20 @@ bool membership::live(node_key key) const {
 bool membership::has_quorum(time_point now) const {
   if (!settings_.pause_minority)
     return true;
-  size_t nodes = 1;
   size_t voters = is_voter(now) ? 1 : 0;
   for (auto& [key, x] : peers_)
-    if (x.leased_until > now) {
-      ++nodes;
-      voters += x.voter ? 1 : 0;
-    }
-  return is_majority(nodes, voters);
+    voters += x.leased_until > now && x.voter ? 1 : 0;
+  return is_majority(1 + leases(now), voters);
+}
+
+size_t membership::leases(time_point now) const {
+  return static_cast<size_t>(std::ranges::count_if(peers_, [now](auto& kvp) {
+    return kvp.second.leased_until > now;
+  }));
 }
 
 bool membership::is_voter(time_point now) const {
-  return now - started_ > patience();
+  return met_all_ || now - started_ > patience();
 }
 
 bool membership::is_majority(size_t nodes, size_t voters) const noexcept {

@@ -191,8 +191,9 @@ public:
   bool has_quorum(time_point now) const;
 
   /// Tells whether the majority counts on this node. One that has come up only
-  /// just may be in the place of another, to which the others have promised not
-  /// to take it for down: those promises must have run out first.
+  /// just may be in the place of another, which has promised others not to take
+  /// them for down: those promises must have run out first, or those others
+  /// must have been heard of, as when all nodes are there.
   bool is_voter(time_point now) const;
 
   /// Tells whether so many nodes may decide, of which so many are voters; this
@@ -210,6 +211,9 @@ public:
 private:
   /// Silence after which a node is down.
   caf::timespan patience() const;
+
+  /// Returns how many nodes do not take this one for down.
+  size_t leases(time_point now) const;
 
   void send_heartbeat(const peer& to, time_point now);
 
@@ -251,6 +255,7 @@ private:
   time_point started_{};
   time_point last_tick_{};
   bool ready_ = false;
+  bool met_all_ = false;
 };
 
 } // namespace director::net::internal
