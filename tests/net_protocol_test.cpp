@@ -181,8 +181,11 @@ TEST_CASE("a node that leaves hands its children over", "[net_protocol]") {
   simulation sim{62};
   assemble(sim, 3);
   sim.at(1)->claim(ids(0, 30), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  sim.at(1)->claim(ids(30, 5), claim_mode::fresh, false);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 35); }));
   sim.invariant = [&]() -> std::string {
+    if (sim.at(1)->left && !sim.at(1)->running.empty())
+      return "it has left before its children";
     return sim.duplicates().empty() ? "" : "a child runs twice";
   };
   auto before = sim.now();
@@ -364,6 +367,43 @@ TEST_CASE("a promise holds until what has come of it is known",
   CHECK(sim.run_until(20s, [&] { return !sim.at(1)->outcomes.empty(); }));
   CHECK(sim.at(1)->outcomes.front().how != claim_outcome::granted);
   CHECK(running(sim) == 1);
+}
+
+TEST_CASE("a claim outlives a node that comes back slowly", "[net_protocol]") {
+  simulation sim{102};
+  assemble(sim, 3);
+  // 0 and 2 claim the same ID on two sides; 0 is the later one.
+  sim.cut(0, 2);
+  sim.cut(1, 2);
+  REQUIRE(sim.run_until(20s, [&] {
+    return !sim.at(0)->core.members().live(sim.at(2)->key)
+           && !sim.at(2)->core.members().live(sim.at(0)->key);
+  }));
+  sim.at(2)->claim(ids(0, 1), claim_mode::fresh, false);
+  sim.at(0)->claim(ids(1, 1), claim_mode::fresh, false);
+  REQUIRE(sim.run_until(1s, [&] { return running(sim) == 2; }));
+  sim.at(0)->claim(ids(0, 1), claim_mode::fresh, false);
+  REQUIRE(sim.run_until(1s, [&] {
+    return running(sim) == 3 && sim.at(1)->core.entries().find(0) != nullptr;
+  }));
+  // 1 is cut off, too. Then it hears of the claim of 2, but not of its end, nor
+  // again of that of 0, to which it has told what it knows.
+  sim.cut(0, 1);
+  REQUIRE(sim.run_until(20s, [&] {
+    return !sim.at(1)->core.members().live(sim.at(0)->key);
+  }));
+  auto copies = 0;
+  sim.lost = [&](size_t from, size_t to, const packet& what) {
+    if (to != 1 || from == 1)
+      return false;
+    if (std::holds_alternative<copy>(what))
+      return from == 0 || ++copies > 1;
+    return std::holds_alternative<steps>(what);
+  };
+  sim.heal();
+  sim.run(5s);
+  sim.lost = nullptr;
+  CHECK(sim.run_until(20s, [&] { return settled(sim, 2); }));
 }
 
 TEST_CASE("a node tells at once that it can take children", "[net_protocol]") {

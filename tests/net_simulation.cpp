@@ -207,6 +207,26 @@ void sim_node::conflict(const child_id&) {
   ++conflicts;
 }
 
+void sim_node::end_directors() {
+  world.after(world.delay(), [&w = world, key = key] {
+    w.on_node(key, [](sim_node& self) {
+      for (auto& [id, x] : std::exchange(self.running, {})) {
+        if (auto* now = self.core.entries().find(id); now && x.keep) {
+          auto next = *now;
+          next.director = 0;
+          next.status = child_status::undefined;
+          next.body = nullptr;
+          self.core.put(next);
+        } else {
+          self.core.erase(id);
+        }
+      }
+      self.directors = false;
+      self.core.flush();
+    });
+  });
+}
+
 void sim_node::has_left() {
   left = true;
 }

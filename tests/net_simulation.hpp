@@ -56,6 +56,7 @@ public:
   void complain(const std::string& text) override;
   void took_over(size_t children, clock_type::duration time) override;
   void conflict(const child_id& id) override;
+  void end_directors() override;
   void has_left() override;
 
   // -- what directors do

@@ -11,6 +11,7 @@
 #include <director/net/all.hpp>
 #include <director/net/internal/basp.hpp>
 #include <director/test/table_suite.hpp>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <tuple>
@@ -107,6 +108,12 @@ struct node {
     };
     result.catalog.add_start("worker", fn);
     result.catalog.add_start("only " + name, fn);
+    result.catalog.add_start("stubborn", [log = env.log](start_context& ctx) {
+      return ctx.spawn([log](caf::event_based_actor* self) {
+        self->set_exit_handler([log](caf::exit_msg&) { log->add("asked"); });
+        return caf::behavior{[self](crash_atom) { self->quit(); }};
+      });
+    });
     result.catalog.add_start("secretive", [fn](start_context& ctx) {
       return start_result{fn(ctx), caf::make_message(secret{})};
     });
@@ -260,14 +267,27 @@ TEST_CASE("nodes share a table", "[net]") {
   CHECK(a.tab->node_of(3) == 0);
   // Only its own director may end a child.
   CHECK(b.dir->terminate_child(1) == errc::not_parent);
-  CHECK(!a.dir->terminate_and_delete_child(1));
-  CHECK(a.env.eventually([&] { return !b.tab->find(1); }));
   auto text = to_string(*a.tab);
   CHECK(contains(text, "two  worker  running, 0 restarts, on b"));
   auto nodes = b.tab->nodes();
   REQUIRE(nodes.size() == 2);
   CHECK(nodes[0].name == "a");
   CHECK(nodes[1].self);
+}
+
+TEST_CASE("what has been answered is known everywhere", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  for (int i = 0; i < 20; ++i) {
+    value_of(a.dir->start_child(worker(1)));
+    CHECK(asked(b, 1) == "a");
+    CHECK(!a.dir->terminate_child(1));
+    CHECK(error_of(b.tab->get_actor(1)) == errc::undefined);
+    CHECK(value_of(a.dir->restart_child(1)).handle);
+    CHECK(asked(b, 1) == "a");
+    CHECK(!a.dir->terminate_and_delete_child(1));
+    CHECK(!b.tab->find(1));
+  }
 }
 
 TEST_CASE("a restart is seen everywhere", "[net]") {
@@ -454,6 +474,22 @@ TEST_CASE("a node that leaves hands its children to others", "[net]") {
   CHECK(a.env.log->count("up 1") == 1);
 }
 
+TEST_CASE("a node leaves when its last child has ended", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  auto spec = worker(1, false);
+  spec.start = "stubborn";
+  spec.terminate_timeout = patience;
+  auto child = value_of(b.dir->start_child(spec)).handle;
+  auto left = std::async(std::launch::async, [&] { return b.tab->leave(); });
+  CHECK(b.env.log->await("asked"));
+  CHECK(left.wait_for(300ms) == std::future_status::timeout);
+  CHECK(a.tab->find(1));
+  send(child, crash_atom_v);
+  CHECK(!left.get());
+  CHECK(a.env.eventually([&] { return !a.tab->find(1); }));
+}
+
 TEST_CASE("a director that dies leaves its children to another node", "[net]") {
   node a{"a"};
   node b{"b", near(a)};
@@ -558,6 +594,23 @@ TEST_CASE("a closed table ends its directors", "[net]") {
   a.tab->close();
   CHECK(end_of(*a.dir) == errc::table_closed);
   CHECK(!a.tab->leave());
+}
+
+TEST_CASE("an actor system may end while its nodes connect", "[net]") {
+  for (int i = 0; i < 50; ++i) {
+    world env{
+      [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+    for (auto* name : {"one", "two", "three"}) {
+      net::options options;
+      options.table = name;
+      options.alone_after = 1ms;
+      options.heartbeat = 10ms;
+      options.sink = nullptr;
+      // Nobody listens there.
+      options.seeds = {{"127.0.0.1", 1}, {"127.0.0.1", 2}};
+      value_of(net::join(*env.sys, options));
+    }
+  }
 }
 
 TEST_CASE("others take over from a table that is closed", "[net]") {

@@ -22,6 +22,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <netdb.h>
@@ -91,15 +92,25 @@ struct job_queue {
   std::deque<job> jobs;
 };
 
+/// Those who wait for the loss of a connection.
+using watches = std::multimap<caf::node_id, std::promise<caf::error>>;
+
 /// Runs jobs with a transport.
 caf::behavior worker(caf::event_based_actor* self,
-                     std::shared_ptr<job_queue> queue) {
+                     std::shared_ptr<job_queue> queue,
+                     std::shared_ptr<watches> watched) {
   auto impl = std::make_shared<transport>(self);
   return compat::make_behavior(
     self, [self](caf::exit_msg& x) { self->quit(x.reason); },
-    [impl](const caf::message& msg) {
-      return impl->handle(msg) ? caf::error{}
-                               : caf::make_error(caf::sec::unexpected_message);
+    [watched](const caf::message& msg) {
+      if (!msg.match_elements<caf::node_down_msg>())
+        return caf::make_error(caf::sec::unexpected_message);
+      auto& down = msg.get_as<caf::node_down_msg>(0);
+      auto [first, last] = watched->equal_range(down.node);
+      for (auto i = first; i != last; ++i)
+        i->second.set_value(down.reason);
+      watched->erase(first, last);
+      return caf::error{};
     },
     [self, impl, queue](caf::ok_atom) {
       job fn;
@@ -122,7 +133,7 @@ struct node {
     : cfg(tls, heartbeat),
       sys(cfg),
       handles(sys) {
-    actor = sys.spawn(worker, queue);
+    actor = sys.spawn(worker, queue, watched);
     echoes = sys.spawn(echo);
   }
 
@@ -157,18 +168,18 @@ struct node {
   }
 
   std::future<caf::error> watch(caf::node_id other) {
-    auto done = std::make_shared<std::promise<caf::error>>();
-    auto ready = std::make_shared<std::promise<bool>>();
-    run([=](auto*, transport& x) {
-      x.watch(other, [=](const caf::error& why) { done->set_value(why); });
-      ready->set_value(true);
+    auto ready = std::make_shared<std::promise<std::future<caf::error>>>();
+    run([=, this](auto* self, transport&) {
+      if (!watched->contains(other))
+        self->monitor(other);
+      auto done = watched->emplace(other, std::promise<caf::error>{});
+      ready->set_value(done->second.get_future());
     });
-    get(ready->get_future());
-    return done->get_future();
+    return get(ready->get_future());
   }
 
   void disconnect(caf::node_id other) {
-    run([=](auto*, transport& x) { x.disconnect(other); });
+    basp{sys}.disconnect(other);
   }
 
   bool asks(const caf::actor& whom) {
@@ -188,6 +199,7 @@ struct node {
   caf::actor_system sys;
   remote_handles handles;
   std::shared_ptr<job_queue> queue = std::make_shared<job_queue>();
+  std::shared_ptr<watches> watched = std::make_shared<watches>();
   caf::actor actor;
   caf::actor echoes;
 };
@@ -571,30 +583,6 @@ TEST_CASE("connecting", "[net_transport]") {
     REQUIRE(self);
     CHECK(self->node == b.id());
     CHECK(self->actor == b.echoes);
-  }
-}
-
-TEST_CASE("watching", "[net_transport]") {
-  pair both;
-  SECTION("a node that is not connected") {
-    node stranger;
-    CHECK(get(both.a.watch(stranger.id())));
-  }
-  SECTION("several times") {
-    auto one = both.a.watch(both.b.id());
-    auto two = both.a.watch(both.b.id());
-    both.a.disconnect(both.b.id());
-    std::ignore = get(one);
-    std::ignore = get(two);
-  }
-  SECTION("no more") {
-    auto one = both.a.watch(both.b.id());
-    auto id = both.b.id();
-    both.a.run([=](auto*, transport& x) { x.unwatch(id); });
-    both.a.disconnect(id);
-    std::ignore = get(both.a.watch(id));
-    CHECK(one.wait_for(milliseconds{0}) == std::future_status::ready);
-    CHECK_THROWS_AS(one.get(), std::future_error);
   }
 }
 

@@ -165,8 +165,9 @@ public:
   virtual void rebalance() = 0;
 
   /// Hands the children of this node over: they stop here and start on other
-  /// nodes. Then says goodbye and closes this copy, which ends the directors
-  /// that use it. Waits; not for actors.
+  /// nodes. Then the directors that use this copy end, with the children that
+  /// may not run elsewhere; this node says goodbye, and the copy is closed.
+  /// Waits; not for actors.
   /// Errors: `errc::unresponsive` if children did not end in time; the node
   /// has left all the same.
   virtual caf::error leave(caf::timespan timeout = defaults::leave_timeout) = 0;

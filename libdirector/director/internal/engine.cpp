@@ -308,16 +308,19 @@ bool engine::supervises(const caf::actor_addr& source) const {
 // -- writes -------------------------------------------------------------------
 
 void engine::store(uint32_t index) {
-  store_then(index, [this](const caf::error& err) {
+  auto complain = [this](const caf::error& err) {
     if (err)
       table_complaint(err);
-  });
+  };
+  store_then(index, complain, false);
 }
 
-write_result engine::flush() {
+write_result engine::flush(bool awaited) {
   gathering_ = false;
   if (gathered_.empty())
     return write_result::done();
+  for (auto& item : gathered_)
+    item.awaited = awaited;
   auto result = options_.table->put(client_, gathered_);
   gathered_.clear();
   return result;

@@ -460,8 +460,9 @@ private:
   void store(uint32_t index);
 
   /// Writes the record, then calls `fn(err)`.
+  /// @param awaited whether `fn` answers a request
   template <class F>
-  void store_then(uint32_t index, F fn);
+  void store_then(uint32_t index, F fn, bool awaited = true);
 
   /// Removes the record and the slot, then calls `fn(err)`. A child that runs
   /// is let go.
@@ -474,7 +475,7 @@ private:
   void release_then(uint32_t index, child_status as, F fn);
 
   /// Writes the records gathered since `gathering_` was set.
-  write_result flush();
+  write_result flush(bool awaited = false);
 
   void table_complaint(const caf::error& err);
 

@@ -100,7 +100,8 @@ void engine::step(batch& group) {
     recorded.push_back(place);
   }
   ++group.open;
-  after(flush(), [this, &group, recorded](const caf::error& err) {
+  auto awaited = group.what != batch::kind::takeover;
+  after(flush(awaited), [this, &group, recorded](const caf::error& err) {
     if (err)
       for (auto place : recorded)
         if (find_slot(group.members[place]) != nullptr)
@@ -368,9 +369,8 @@ void engine::conclude(uint32_t index, launch_result result, caf::error err) {
   if (result == launch_result::up) {
     // The caller hears of the start when it is recorded.
     x.record.status = child_status::running;
-    started value{x.record.handle, x.record.extra};
-    store_then(index, [this, who, value,
-                       child = ref(index)](const caf::error& failure) {
+    auto done = [this, who, value = started{x.record.handle, x.record.extra},
+                 child = ref(index)](const caf::error& failure) {
       if (auto* y = find_slot(child); y == nullptr || y->at != phase::awaiting)
         return deliver(who, {}, caf::make_error(errc::undefined));
       if (failure) {
@@ -380,8 +380,10 @@ void engine::conclude(uint32_t index, launch_result result, caf::error err) {
       }
       came_up(child.slot);
       deliver(who, value, {});
-    });
-    return;
+    };
+    auto awaited = who.group == nullptr
+                   || who.group->what != batch::kind::takeover;
+    return store_then(index, std::move(done), awaited);
   }
   err = settle(index, result, std::move(err));
   deliver(who, {}, std::move(err));

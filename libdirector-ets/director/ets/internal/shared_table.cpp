@@ -463,6 +463,11 @@ void shared_table::close() {
 }
 
 void shared_table::end() {
+  end_directors();
+  tell_keeper(detail::close_event{});
+}
+
+void shared_table::end_directors() {
   {
     std::lock_guard guard{seats_mutex_};
     if (closed_.exchange(true))
@@ -483,7 +488,6 @@ void shared_table::end() {
     if (who->client != nullptr)
       who->client->failed(closed_error());
   }
-  tell_keeper(detail::close_event{});
 }
 
 } // namespace director::ets::internal

@@ -123,6 +123,10 @@ public:
   /// Does all of `close` but for the name, which a dead actor does not block.
   void end();
 
+  /// Does the first part of `end`: the directors are told to end, and nobody
+  /// writes any more.
+  void end_directors();
+
   /// An orphan is gone.
   void bury(const detail::orphan_gone_event& x);
 

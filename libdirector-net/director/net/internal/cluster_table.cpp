@@ -214,7 +214,9 @@ write_result cluster_table::claim(table_client& client,
 
 write_result cluster_table::put(table_client& client,
                                 std::span<const put_item> items) {
-  auto acknowledged = false;
+  // Whoever hears that a child runs, or does not, relies on it.
+  auto starts = false;
+  auto stops = false;
   for (auto& item : items) {
     auto& x = *item.record;
     if (auto err = check_travels(x))
@@ -224,32 +226,36 @@ write_result cluster_table::put(table_client& client,
       if (auto err = check_values(x, before))
         return write_result::failed(std::move(err));
     }
-    // Whoever hears of a first start relies on it.
-    acknowledged = acknowledged
-                   || (x.incarnation == 1 && x.owner
-                       && (x.status == child_status::running
-                           || x.status == child_status::undefined));
+    if (item.awaited && x.owner) {
+      starts = starts || x.status == child_status::running;
+      stops = stops || x.status == child_status::undefined;
+    }
   }
   auto result = local_->put(client, items);
-  if (!acknowledged || result.err())
+  if (result.err() || !(starts || stops))
     return result;
-  uint64_t ticket = 0;
-  {
-    std::lock_guard guard{pending_mutex_};
-    if (closed_)
-      return result;
-    ticket = ++last_ticket_;
-    pending_write x;
-    x.client = &client;
-    pending_.emplace(ticket, std::move(x));
-  }
-  log_->mark(ticket);
-  return write_result::pending(ticket);
+  return await_others({.client = &client, .final = !starts});
 }
 
 write_result cluster_table::erase(table_client& client,
                                   std::span<const row_id> rows) {
-  return local_->erase(client, rows);
+  auto result = local_->erase(client, rows);
+  if (result.err())
+    return result;
+  return await_others({.client = &client, .final = true});
+}
+
+write_result cluster_table::await_others(pending_write x) {
+  uint64_t ticket = 0;
+  {
+    std::lock_guard guard{pending_mutex_};
+    if (closed_)
+      return write_result::done();
+    ticket = ++last_ticket_;
+    pending_.emplace(ticket, std::move(x));
+  }
+  log_->mark(ticket);
+  return write_result::pending(ticket);
 }
 
 void cluster_table::close() {
@@ -266,7 +272,9 @@ void cluster_table::finish() {
   std::lock_guard guard{pending_mutex_};
   closed_ = true;
   for (auto& [ticket, x] : std::exchange(pending_, {}))
-    x.client->completed(ticket, caf::make_error(errc::table_closed),
+    x.client->completed(ticket,
+                        x.final ? caf::error{}
+                                : caf::make_error(errc::table_closed),
                         std::move(x.items));
 }
 
@@ -388,7 +396,7 @@ void cluster_table::complete(uint64_t ticket, const caf::error& err) {
     return;
   auto x = std::move(i->second);
   pending_.erase(i);
-  x.client->completed(ticket, err, std::move(x.items));
+  x.client->completed(ticket, x.final ? caf::error{} : err, std::move(x.items));
 }
 
 void cluster_table::has_left(caf::error err) {

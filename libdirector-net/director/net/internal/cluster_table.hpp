@@ -126,13 +126,18 @@ private:
   struct pending_write {
     table_client* client = nullptr;
     /// Of claims.
-    std::vector<claim_item> items;
+    std::vector<claim_item> items = {};
     /// Position in the call of the items that nodes vote on.
-    std::vector<size_t> asked;
+    std::vector<size_t> asked = {};
+    /// Whether it has been done and cannot be undone.
+    bool final = false;
   };
 
   template <class Event>
   bool tell(Event event) const;
+
+  /// Has a write that this copy has seen completed when the others have, too.
+  write_result await_others(pending_write x);
 
   void forget(table_client& client);
 

@@ -16,6 +16,9 @@ constexpr caf::timespan last_backoff = std::chrono::seconds{2};
 /// Times of silence, in heartbeats, after which a node is under suspicion.
 constexpr int missed_heartbeats = 3;
 
+/// How long the dead are remembered, in times of suspicion.
+constexpr int memory = 10;
+
 int64_t to_stamp(time_point x) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
            x.time_since_epoch())
@@ -130,6 +133,13 @@ void membership::learn(const contact& who, time_point now) {
     return;
   i->second.who = who;
   i->second.since = i->second.last_heard = now;
+  // Connections that both sides make at the same time get in each other's way:
+  // whoever joins goes first, and the one with the lower key.
+  auto [j, untried] = attempts_.try_emplace(who.where);
+  if (untried)
+    j->second.next = now
+                     + settings_.heartbeat
+                         * ((ready_ ? 2 : 0) + (self() > who.key ? 1 : 0));
 }
 
 std::vector<contact> membership::live_contacts() const {
@@ -199,8 +209,11 @@ void membership::handle(link_id from, const hello& x, time_point now) {
   }
   auto [i, fresh] = peers_.try_emplace(x.self.key);
   auto& who = i->second;
-  if (fresh)
+  if (fresh) {
     who.since = now;
+    // It may have been known before.
+    who.was_down = true;
+  }
   if (who.dead) {
     // It has left, or was refused by mistake; it may come back.
     who.dead = false;
@@ -312,7 +325,6 @@ void membership::handle(peer& from, const heartbeat& x, time_point now) {
   if (x.echo != 0 && from_stamp(x.echo) <= now)
     from.leased_until = std::max(from.leased_until,
                                  from_stamp(x.echo) + settings_.suspicion);
-  from.seen = x.seen;
   from.open = x.open;
   from.leaving = x.leaving;
   from.voter = x.voter;
@@ -367,8 +379,29 @@ void membership::tick(time_point now) {
       send(x, copy_request{});
     }
   }
+  forget_dead(now);
   try_addresses(now);
   check_ready(now);
+}
+
+void membership::forget_dead(time_point now) {
+  for (auto i = peers_.begin(); i != peers_.end();) {
+    auto& x = i->second;
+    if (!x.dead || x.linked || recent(x, now)) {
+      ++i;
+      continue;
+    }
+    auto there = x.who.where;
+    i = peers_.erase(i);
+    auto j = attempts_.find(there);
+    if (j != attempts_.end() && !j->second.busy
+        && !worth_trying(there, j->second))
+      attempts_.erase(j);
+  }
+}
+
+bool membership::recent(const peer& x, time_point now) const {
+  return now - x.since < memory * settings_.suspicion;
 }
 
 void membership::announce(time_point now) {

@@ -178,6 +178,9 @@ public:
   /// Tells whether a node is to be reckoned with.
   bool live(node_key key) const;
 
+  /// Tells whether the state of a node has changed not long ago.
+  bool recent(const peer& x, time_point now) const;
+
   const std::map<node_key, peer>& peers() const noexcept {
     return peers_;
   }
@@ -240,6 +243,8 @@ private:
   void check_ready(time_point now);
 
   std::string objection(const hello& x) const;
+
+  void forget_dead(time_point now);
 
   /// Tells whether there is reason to look for a node at an address.
   bool worth_trying(const address& to, const attempt& x) const;

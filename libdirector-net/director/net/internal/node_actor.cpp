@@ -79,8 +79,7 @@ caf::behavior node_actor::make_behavior() {
       // The node leaves when it is asked to, not before.
     },
     [this](const caf::message& msg) -> caf::error {
-      if (!transport_.handle(msg))
-        complain("unexpected message: " + to_string(msg));
+      complain("unexpected message: " + to_string(msg));
       return caf::make_error(errc::unknown_request);
     },
     [this](frame_atom, uint64_t session, const std::string& bytes) {
@@ -440,13 +439,17 @@ void node_actor::conflict(const child_id&) {
   metrics_.conflicts->inc();
 }
 
+void node_actor::end_directors() {
+  table_->local().end_directors();
+}
+
 void node_actor::has_left() {
   done_ = true;
   auto& members = protocol_.members();
   if (members.live_contacts().empty())
     return;
   protocol_.entries().visit([&](const entry& x) {
-    if (x.last.author == members.self() && x.director != 0 && x.keep)
+    if (x.last.author == members.self() && x.director != 0)
       farewell_ = caf::make_error(errc::unresponsive);
   });
 }

@@ -76,6 +76,8 @@ private:
 
   void conflict(const child_id& id) override;
 
+  void end_directors() override;
+
   void has_left() override;
 
   // -- connections

@@ -6,6 +6,12 @@
 
 namespace director::net::internal {
 
+namespace {
+
+constexpr uint64_t ticks_between_full_heartbeats = 32;
+
+} // namespace
+
 environment::~environment() {
   // nop
 }
@@ -66,12 +72,14 @@ void protocol::receive(link_id from, uint64_t session, packet what,
     std::visit([this, sender](auto& z) { handle(*sender, z); }, what);
   }
   flush();
+  check_leaving();
 }
 
 void protocol::tick(time_point now) {
   now_ = now;
   if (left_)
     return;
+  ++ticks_;
   settle_overruled();
   // Heartbeats tell how many changes there are.
   flush();
@@ -123,7 +131,14 @@ const horizon& protocol::seen() const {
 }
 
 void protocol::describe(heartbeat& beat) const {
-  beat.seen = ledger_.seen();
+  // Of those who are long gone, most of the time nobody has any news.
+  auto everybody = ticks_ % ticks_between_full_heartbeats == 0;
+  for (auto& [author, count] : ledger_.seen()) {
+    auto* x = members_.find(author);
+    if (everybody || members_.live(author)
+        || (x != nullptr && members_.recent(*x, now_)))
+      beat.seen.emplace(author, count);
+  }
   beat.oldest_ballot = ballots_.empty() ? last_ballot_ + 1
                                         : ballots_.begin()->first;
   beat.open = env_.can_start();
@@ -393,11 +408,16 @@ bool protocol::has_rival(const child_id& id) const {
 
 void protocol::settle_overruled() {
   ledger_.forget_overruled([this](node_key x) { return members_.live(x); });
-  // What nobody can see must not keep others from what they can have.
+  // What nobody can see must not keep others from what they can have. But an
+  // author that is coming back has been told already that it is still here.
+  auto is_hidden = [this](const entry& x) {
+    auto* author = members_.find(x.last.author);
+    return !visible(x) && (author == nullptr || !author->established);
+  };
   std::vector<child_id> hidden;
   std::vector<entry> own;
   ledger_.visit_overruled([&](const entry& x) {
-    if (auto* now = ledger_.find(x.id); now != nullptr && !visible(*now))
+    if (auto* now = ledger_.find(x.id); now != nullptr && is_hidden(*now))
       hidden.push_back(x.id);
     auto i = losing_.find(x.id);
     if (x.last.author == members_.self()

@@ -101,7 +101,11 @@ public:
 
   virtual void conflict(const child_id& id) = 0;
 
-  /// Everything is handed over.
+  /// What could be handed over has been. The directors of this node are to end,
+  /// with the rest of their children.
+  virtual void end_directors() = 0;
+
+  /// This node is done.
   virtual void has_left() = 0;
 };
 
@@ -171,8 +175,8 @@ public:
   /// Sends what has gathered.
   void flush();
 
-  /// Gives away what can be given away, says goodbye, and tells the
-  /// environment, no later than at the deadline.
+  /// Gives away what can be given away, has the rest ended, says goodbye, and
+  /// tells the environment, no later than at the deadline.
   void leave(time_point now, time_point deadline);
 
   void rebalance(time_point now);
@@ -413,6 +417,7 @@ private:
   membership members_;
   ledger ledger_;
   time_point now_{};
+  uint64_t ticks_ = 0;
   uint64_t random_;
 
   std::vector<step> outbox_;
@@ -440,6 +445,7 @@ private:
   bool open_ = false;
   bool paused_ = false;
   bool leaving_ = false;
+  bool ending_directors_ = false;
   bool left_ = false;
   time_point leave_deadline_{};
   /// Own children that were told to end and have not been put back yet.

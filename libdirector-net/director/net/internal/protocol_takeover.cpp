@@ -265,7 +265,7 @@ void protocol::leave(time_point now, time_point deadline) {
   }
   leave_deadline_ = deadline;
   refuse_all(claim_outcome::no_quorum);
-  // The others vanish with their directors.
+  // The others end with their directors.
   std::vector<child_id> kept;
   ledger_.visit([&](const entry& x) {
     if (x.last.author == members_.self() && x.director != 0 && x.keep)
@@ -279,11 +279,14 @@ void protocol::leave(time_point now, time_point deadline) {
 void protocol::check_leaving() {
   if (!leaving_ || left_)
     return;
-  // What this node has given away must be known to the others.
-  auto done = departing_.empty()
+  auto late = now_ >= leave_deadline_;
+  if ((departing_.empty() || late) && !std::exchange(ending_directors_, true))
+    env_.end_directors();
+  // The others must know what this node has given away, and what has ended.
+  auto done = departing_.empty() && !env_.can_start()
               && (members_.live_contacts().empty()
                   || received_by_all() >= ledger_.seen(members_.self()));
-  if (!done && now_ < leave_deadline_)
+  if (!done && !late)
     return;
   members_.broadcast(bye{});
   left_ = true;

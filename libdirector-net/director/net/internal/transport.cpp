@@ -29,20 +29,14 @@ using clock_type = std::chrono::steady_clock;
 
 using interface_set = std::set<std::string>;
 
-caf::expected<caf::actor> middleman_for(caf::actor_system& sys, bool tls) {
-  if (!tls)
-    return caf::actor_cast<caf::actor>(sys.middleman().actor_handle());
-  if (!tls_loaded(sys))
-    return caf::make_error(caf::sec::invalid_argument, "TLS is not loaded");
-  return caf::actor_cast<caf::actor>(sys.openssl_manager().actor_handle());
-}
-
 /// Connects to an endpoint, waiting for each step.
 class connector {
 public:
-  connector(caf::actor_system& sys, endpoint to, caf::timespan timeout)
+  connector(caf::actor_system& sys, basp connections, caf::actor middleman,
+            endpoint to, caf::timespan timeout)
     : sys_(sys),
-      basp_(sys),
+      basp_(std::move(connections)),
+      middleman_(std::move(middleman)),
       to_(std::move(to)),
       deadline_(clock_type::now()
                 + std::min(timeout, caf::timespan{std::chrono::hours{24}})) {
@@ -107,9 +101,6 @@ private:
   }
 
   caf::expected<connection> connect() {
-    auto mm = middleman_for(sys_, to_.tls);
-    if (!mm)
-      return std::move(mm.error());
     std::string address;
     switch (probe(to_.host, to_.port, left(), &address)) {
       case probe_result::refused:
@@ -122,7 +113,7 @@ private:
     caf::expected<connection> result{caf::error{caf::sec::runtime_error}};
     caf::scoped_actor self{sys_};
     compat::request_receive(
-      self, *mm, left(),
+      self, middleman_, left(),
       [&](const caf::node_id& node, const caf::strong_actor_ptr& ptr,
           const interface_set&) {
         if (ptr != nullptr)
@@ -152,18 +143,22 @@ private:
 
   caf::actor_system& sys_;
   basp basp_;
+  caf::actor middleman_;
   endpoint to_;
   clock_type::time_point deadline_;
   bool cut_short_ = false;
 };
 
-caf::behavior connect_worker(caf::event_based_actor* self) {
+caf::behavior connect_worker(caf::event_based_actor* self,
+                             const basp& connections,
+                             const caf::actor& middleman) {
   return {
-    [self](const std::string& host, uint16_t port, bool tls,
-           caf::timespan timeout)
+    [self, connections, middleman](const std::string& host, uint16_t port,
+                                   caf::timespan timeout)
       -> caf::result<caf::node_id, caf::strong_actor_ptr> {
       self->quit();
-      connector impl{self->system(), {host, port, tls}, timeout};
+      connector impl{
+        self->system(), connections, middleman, {host, port}, timeout};
       auto result = impl.run();
       if (!result)
         return std::move(result.error());
@@ -178,23 +173,31 @@ caf::behavior connect_worker(caf::event_based_actor* self) {
 transport::transport(caf::event_based_actor* self)
   : self_(self),
     basp_(self->system()) {
-  // nop
+  auto& sys = self->system();
+  plain_ = caf::actor_cast<caf::actor>(sys.middleman().actor_handle());
+  if (tls_loaded(sys))
+    tls_ = caf::actor_cast<caf::actor>(sys.openssl_manager().actor_handle());
+}
+
+template <class Callback>
+bool transport::check_tls(bool tls, const Callback& fn) {
+  if (!tls || tls_)
+    return true;
+  self_->run_delayed(caf::timespan{0}, [fn] {
+    fn(caf::make_error(caf::sec::invalid_argument, "TLS is not loaded"));
+  });
+  return false;
 }
 
 void transport::publish(const endpoint& at, const caf::actor& whom,
                         on_port fn) {
-  auto mm = middleman_for(self_->system(), at.tls);
-  if (!mm) {
-    self_->run_delayed(caf::timespan{0}, [fn = std::move(fn), mm] { //
-      fn(mm.error());
-    });
+  if (!check_tls(at.tls, fn))
     return;
-  }
   // Connections of a process that listened there and has ended may linger. With
   // any port, the system could choose one that somebody else has just chosen.
   auto reuse = at.port != 0;
   compat::request(
-    self_, *mm, [fn](uint16_t port) { fn(port); },
+    self_, at.tls ? tls_ : plain_, [fn](uint16_t port) { fn(port); },
     [fn](caf::error& reason) { fn(std::move(reason)); }, caf::publish_atom_v,
     at.port, caf::actor_cast<caf::strong_actor_ptr>(whom), interface_set{},
     at.host, reuse);
@@ -204,51 +207,23 @@ void transport::unpublish(uint16_t port, on_done fn) {
   if (fn == nullptr)
     fn = [](const caf::error&) {};
   // CAF keeps all ports in one place, whether they are for TLS or not.
-  auto mm = middleman_for(self_->system(), false);
   compat::request(
-    self_, *mm, [fn] { fn(caf::error{}); },
+    self_, plain_, [fn] { fn(caf::error{}); },
     [fn](const caf::error& reason) { fn(reason); }, caf::close_atom_v, port);
 }
 
 void transport::connect(const endpoint& to, caf::timespan timeout, on_peer fn) {
-  auto worker = self_->system().spawn<caf::detached>(connect_worker);
+  if (!check_tls(to.tls, fn))
+    return;
+  auto worker = self_->system().spawn<caf::detached>(connect_worker, basp_,
+                                                     to.tls ? tls_ : plain_);
   compat::request(
     self_, worker,
     [fn](const caf::node_id& node, const caf::strong_actor_ptr& ptr) {
       fn(connection{node, caf::actor_cast<caf::actor>(ptr)});
     },
     [fn](caf::error& reason) { fn(std::move(reason)); }, to.host, to.port,
-    to.tls, timeout);
-}
-
-void transport::watch(const caf::node_id& node, on_lost fn) {
-  auto is_new = watched_.count(node) == 0;
-  watched_.emplace(node, std::move(fn));
-  if (is_new)
-    self_->monitor(node);
-}
-
-void transport::unwatch(const caf::node_id& node) {
-  if (watched_.erase(node) != 0)
-    self_->demonitor(node);
-}
-
-bool transport::handle(const caf::message& msg) {
-  if (!msg.match_elements<caf::node_down_msg>())
-    return false;
-  const auto& down = msg.get_as<caf::node_down_msg>(0);
-  std::vector<on_lost> fns;
-  auto [first, last] = watched_.equal_range(down.node);
-  for (auto i = first; i != last; ++i)
-    fns.push_back(std::move(i->second));
-  watched_.erase(first, last);
-  for (auto& fn : fns)
-    fn(down.reason);
-  return !fns.empty();
-}
-
-void transport::disconnect(const caf::node_id& node) {
-  basp_.disconnect(node);
+    timeout);
 }
 
 } // namespace director::net::internal

@@ -8,13 +8,11 @@
 #include <caf/error.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/expected.hpp>
-#include <caf/message.hpp>
 #include <caf/node_id.hpp>
 #include <caf/timespan.hpp>
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
 
 namespace director::net::internal {
@@ -35,7 +33,7 @@ struct connection {
   caf::actor actor;
 };
 
-/// Makes and watches connections on behalf of an actor, whose thread never
+/// Makes connections on behalf of an actor, whose thread never
 /// waits. All members must be called by that actor, and it runs all callbacks;
 /// these never run before the call that takes them has returned. A callback
 /// whose actor has ended is not called any more.
@@ -46,8 +44,6 @@ public:
   using on_peer = std::function<void(caf::expected<connection>)>;
 
   using on_done = std::function<void(const caf::error&)>;
-
-  using on_lost = std::function<void(const caf::error& reason)>;
 
   /// @pre `self->system().has_middleman()`
   explicit transport(caf::event_based_actor* self);
@@ -66,7 +62,7 @@ public:
   ///
   /// If both sides connect at the same time, CAF may close both connections or
   /// keep one for each direction, in which responses get lost. That is noticed,
-  /// the connections are closed (those who watch the node are told) and it is
+  /// the connections are closed (those who monitor the node are told) and it is
   /// tried again after a short time of random length.
   ///
   /// Fails with `caf::sec::cannot_connect_to_node` if nobody listens, with
@@ -76,29 +72,18 @@ public:
   /// day.
   void connect(const endpoint& to, caf::timespan timeout, on_peer fn);
 
-  /// Calls `fn` once, when the connection to `node` is lost or if there is
-  /// none. The reason is empty if the other side has closed the connection or
-  /// has been killed.
-  ///
-  /// CAF says nothing if it gives up a connection because the other side has
-  /// sent nonsense: monitor an actor there, too.
-  void watch(const caf::node_id& node, on_lost fn);
-
-  /// Forgets all callbacks for `node`.
-  void unwatch(const caf::node_id& node);
-
-  /// To be called for each message that the actor has no handler for (in
-  /// `compat::make_behavior`, that is `on_other`).
-  /// @returns whether the message was one for `watch`.
-  bool handle(const caf::message& msg);
-
-  /// Closes the connection to `node`, for all who use it.
-  void disconnect(const caf::node_id& node);
-
 private:
+  /// Fails if TLS is needed, but not loaded.
+  template <class Callback>
+  bool check_tls(bool tls, const Callback& fn);
+
   caf::event_based_actor* self_;
+  // Workers may outlive the middleman, which must not be asked for these when
+  // it stops.
   basp basp_;
-  std::multimap<caf::node_id, on_lost> watched_;
+  caf::actor plain_;
+  /// Empty if TLS is not loaded.
+  caf::actor tls_;
 };
 
 } // namespace director::net::internal
