@@ -228,7 +228,10 @@ void sim_node::end_directors() {
 }
 
 void sim_node::has_left() {
+  world.note("n{} has left", place);
   left = true;
+  // The process ends, and with it all that it runs.
+  running.clear();
 }
 
 void sim_node::claim(std::vector<child_id> ids, claim_mode mode, bool keep) {
@@ -418,6 +421,10 @@ void simulation::schedule_ticks(node_key key) {
       return;
     on_node(key, [this](sim_node& self) {
       self.core.tick(now_);
+      // The other side may take over what it has not heard to be gone.
+      if (self.core.paused())
+        std::erase_if(self.unacknowledged,
+                      [](auto& kvp) { return !kvp.second.second; });
       schedule_retry(self);
     });
     schedule_ticks(key);

@@ -110,8 +110,10 @@ struct node {
     result.catalog.add_start("only " + name, fn);
     result.catalog.add_start("stubborn", [log = env.log](start_context& ctx) {
       return ctx.spawn([log](caf::event_based_actor* self) {
-        self->set_exit_handler([log](caf::exit_msg&) { log->add("asked"); });
-        return caf::behavior{[self](crash_atom) { self->quit(); }};
+        return director::internal::compat::make_behavior(
+          self, [log](caf::exit_msg&) { log->add("asked"); },
+          [](const caf::message&) { return caf::error{}; },
+          [self](crash_atom) { self->quit(); });
       });
     });
     result.catalog.add_start("secretive", [fn](start_context& ctx) {

@@ -70,8 +70,8 @@ public:
   }
 
   bool operator()(const heartbeat& x) {
-    return all(x.stamp, x.echo, x.seen, x.oldest_ballot, x.open, x.leaving,
-               x.voter, x.members);
+    return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.open,
+               x.leaving, x.voter, x.members);
   }
 
   bool operator()(const offer& x) {
@@ -250,8 +250,8 @@ public:
   }
 
   bool operator()(heartbeat& x) {
-    return all(x.stamp, x.echo, x.seen, x.oldest_ballot, x.open, x.leaving,
-               x.voter, x.members);
+    return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.open,
+               x.leaving, x.voter, x.members);
   }
 
   bool operator()(offer& x) {

@@ -70,6 +70,8 @@ struct peer {
   /// Until then it does not take this node for down.
   time_point leased_until{};
   horizon seen;
+  /// Heartbeats in a row after which the copies of its claims differed.
+  int differences = 0;
   /// How many of this node's changes have arrived there.
   uint64_t received = 0;
   /// Can take children.

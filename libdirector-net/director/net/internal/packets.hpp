@@ -109,6 +109,8 @@ struct heartbeat {
   /// The last stamp of the receiver that the sender has got.
   int64_t echo = 0;
   horizon seen;
+  /// Digest of the claims of the sender.
+  uint64_t claims = 0;
   /// Ballots before this one are over.
   uint64_t oldest_ballot = 0;
   /// Whether the sender can take children.

@@ -10,6 +10,16 @@ namespace {
 
 constexpr uint64_t ticks_between_full_heartbeats = 32;
 
+/// What one node has heard may be on its way to the other for so long.
+constexpr int tolerated_differences = 3;
+
+/// A set of claims of one author has the sum of these for digest.
+uint64_t digest_of(const entry& x) {
+  auto result = x.born * 0x9e37'79b9'7f4a'7c15;
+  result ^= result >> 32;
+  return result * 0xbf58'476d'1ce4'e5b9;
+}
+
 } // namespace
 
 environment::~environment() {
@@ -87,6 +97,7 @@ void protocol::tick(time_point now) {
   watch_quorum();
   members_.tick(now);
   watch_quorum();
+  try_rebalance();
   retry(now);
   for (auto& [number, x] : ballots_) {
     // Votes may have got lost.
@@ -139,6 +150,8 @@ void protocol::describe(heartbeat& beat) const {
         || (x != nullptr && members_.recent(*x, now_)))
       beat.seen.emplace(author, count);
   }
+  if (auto i = digests_.find(members_.self()); i != digests_.end())
+    beat.claims = i->second;
   beat.oldest_ballot = ballots_.empty() ? last_ballot_ + 1
                                         : ballots_.begin()->first;
   beat.open = env_.can_start();
@@ -239,8 +252,10 @@ void protocol::handle(peer& from, copy& x) {
       erase(mine.id);
     } else {
       // The others have dropped it because they took this node for dead.
+      auto before = mine;
       auto y = mine;
       auto replaced = ledger_.claim(y);
+      account(&before, &y);
       publish(y, false, replaced);
     }
   });
@@ -297,8 +312,26 @@ void protocol::handle(peer& from, heartbeat& x) {
   for (auto& [author, count] : x.seen)
     if (!members_.live(author) && count > ledger_.seen(author))
       ask_copy(from, author);
-  if (changes != x.seen.end() && changes->second > ledger_.seen(key))
+  if (changes == x.seen.end())
+    return;
+  if (changes->second > ledger_.seen(key))
     ask_copy(from, 0);
+  compare_claims(from, changes->second, x.claims);
+}
+
+void protocol::compare_claims(peer& from, uint64_t seen, uint64_t claims) {
+  auto key = from.who.key;
+  if (seen != ledger_.seen(key))
+    return;
+  if (claims == digests_[key]) {
+    from.differences = 0;
+    return;
+  }
+  if (++from.differences <= tolerated_differences)
+    return;
+  from.differences = 0;
+  send_copy(from, 0, true);
+  ask_copy(from, 0);
 }
 
 void protocol::ask_copy(peer& from, node_key about) {
@@ -441,6 +474,10 @@ bool protocol::is_homeless(const entry& x) const {
 }
 
 void protocol::account(const entry* before, const entry* now) {
+  if (before != nullptr)
+    digests_[before->last.author] -= digest_of(*before);
+  if (now != nullptr)
+    digests_[now->last.author] += digest_of(*now);
   if (before != nullptr && before->director != 0)
     --owned_[before->last.author];
   if (now != nullptr && now->director != 0)

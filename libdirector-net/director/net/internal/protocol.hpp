@@ -179,6 +179,7 @@ public:
   /// tells the environment, no later than at the deadline.
   void leave(time_point now, time_point deadline);
 
+  /// Has children spread evenly over the nodes, once no node is suspect.
   void rebalance(time_point now);
 
   // -- state ------------------------------------------------------------------
@@ -189,6 +190,10 @@ public:
 
   bool paused() const noexcept {
     return paused_;
+  }
+
+  bool leaving() const noexcept {
+    return leaving_;
   }
 
   const membership& members() const noexcept {
@@ -300,6 +305,11 @@ private:
 
   void ask_copy(peer& from, node_key about);
 
+  /// Two nodes that have seen the same changes of one of them must know the
+  /// same claims of it. A third one may have told one of them that a claim is
+  /// over, and died before it could tell the other.
+  void compare_claims(peer& from, uint64_t seen, uint64_t claims);
+
   /// @param replaced as in `step`.
   void publish(const entry& x, bool erased, change_id replaced = {});
 
@@ -404,6 +414,9 @@ private:
   /// An offer has come to nothing.
   void place_again(const child_id& id, errand& x);
 
+  /// Does what `rebalance` asks for as soon as it is known who lives.
+  void try_rebalance();
+
   void move_children();
 
   void depart(node_key from, std::vector<child_id> ids);
@@ -432,6 +445,8 @@ private:
   std::map<std::pair<node_key, uint64_t>, std::vector<child_id>> promised_;
 
   std::unordered_map<node_key, size_t> owned_;
+  /// Of the claims of each author.
+  std::unordered_map<node_key, uint64_t> digests_;
   std::unordered_set<child_id> homeless_;
   /// Those of them that nobody has been offered.
   std::unordered_set<child_id> unplaced_;
@@ -441,6 +456,7 @@ private:
   std::optional<time_point> homeless_since_;
   size_t taken_ = 0;
   bool place_soon_ = false;
+  bool to_rebalance_ = false;
   /// Whether the others know that this node can take children.
   bool open_ = false;
   bool paused_ = false;

@@ -179,20 +179,28 @@ void protocol::note_decline(node_key by, const std::vector<child_id>& ids,
 
 void protocol::rebalance(time_point now) {
   now_ = now;
-  if (coordinates())
-    return move_children();
-  node_key lowest = 0;
-  for (auto& [key, x] : members_.peers())
-    if (x.state == node_state::up && !x.leaving
-        && (lowest == 0 || key < lowest))
-      lowest = key;
-  if (auto* x = members_.find(lowest))
-    members_.send(*x, rebalance_request{});
+  to_rebalance_ = true;
+  try_rebalance();
 }
 
 void protocol::handle(peer&, rebalance_request&) {
+  to_rebalance_ = true;
+  try_rebalance();
+}
+
+void protocol::try_rebalance() {
+  if (!to_rebalance_ || paused_)
+    return;
+  // Those of whom it is not known whether they live would get nothing.
+  for (auto& [key, x] : members_.peers())
+    if (x.live() && x.state != node_state::up)
+      return;
+  to_rebalance_ = false;
   if (coordinates())
-    move_children();
+    return move_children();
+  for (auto& [key, x] : members_.peers())
+    if (x.state == node_state::up && !x.leaving)
+      return members_.send(x, rebalance_request{});
 }
 
 void protocol::move_children() {
@@ -271,7 +279,7 @@ void protocol::leave(time_point now, time_point deadline) {
     if (x.last.author == members_.self() && x.director != 0 && x.keep)
       kept.push_back(x.id);
   });
-  if (!kept.empty() && !members_.live_contacts().empty())
+  if (!kept.empty())
     depart(members_.self(), std::move(kept));
   tick(now);
 }
