@@ -671,9 +671,9 @@ std::string random_schedule(uint32_t seed, bool pause) {
     }
     return text;
   }
-  sim.run(5s);
+  sim.run(10s);
   auto copies = sim.sent[packet{copy{}}.index()];
-  sim.run(5s);
+  sim.run(10s);
   if (sim.sent[packet{copy{}}.index()] != copies)
     return "equal copies are sent again and again";
   // With `ignore`, what one side removes and another one starts may be gone.

@@ -222,6 +222,7 @@ void sim_node::end_directors() {
         }
       }
       self.directors = false;
+      self.core.directors_ended();
       self.core.flush();
     });
   });
@@ -384,6 +385,8 @@ caf::timespan simulation::delay() {
 void simulation::deliver(sim_node& from, node_key to, uint64_t session,
                          packet_ptr what) {
   ++sent[what->index()];
+  if (std::holds_alternative<copy>(*what))
+    note("n{} sends a copy to {}", from.place, to);
   if (!nodes_.contains(to)) {
     // As TCP does, once the machine of the dead process can be reached.
     for (auto& gone : graveyard_)

@@ -469,7 +469,7 @@ TEST_CASE("a node that leaves hands its children to others", "[net]") {
     return asked(a, 1) == "a" && asked(a, 2) == "a" && !a.tab->find(3);
   }));
   CHECK(value_of(a.tab->get_restart_count(1)) == 1);
-  CHECK(a.tab->nodes().size() == 1);
+  CHECK(a.env.eventually([&] { return a.tab->nodes().size() == 1; }));
   CHECK(end_of(*b.dir) == errc::table_closed);
   CHECK(!b.tab->leave());
   CHECK(b.env.log->count("down 1") == 1);

@@ -170,6 +170,7 @@ void shared_table::leave(const seat_ptr& who, bool died) {
     {
       std::lock_guard seats{seats_mutex_};
       seats_.erase(who->client);
+      ++settling_;
     }
     who->client = nullptr;
     rows.swap(who->rows);
@@ -190,6 +191,7 @@ void shared_table::leave(const seat_ptr& who, bool died) {
   std::vector<detail::orphan> orphans;
   for (auto row : rows)
     settle(row, who->address, died, orphans);
+  --settling_;
   if (!orphans.empty())
     tell_keeper(detail::orphans_event{std::move(orphans)});
   // Claims may have been parked because of the dead, but not yet be on the

@@ -163,7 +163,8 @@ public:
   /// Claims one record. Returns false if that is not possible just now.
   bool try_claim(table_client& client, claim_item& item);
 
-  /// Returns the number of directors that use the table.
+  /// Returns the number of directors that use the table, or have left records
+  /// behind that are yet to be settled.
   size_t directors() const;
 
   /// Has children started by those directors that have the fewest. Returns
@@ -278,6 +279,8 @@ private:
 
   mutable std::mutex seats_mutex_;
   std::unordered_map<const table_client*, seat_ptr> seats_;
+  /// Directors that have no seat any more, but whose records are not settled.
+  std::atomic<size_t> settling_ = 0;
 
   std::mutex parked_mutex_;
   std::vector<parked_claim> parked_;

@@ -120,7 +120,7 @@ bool shared_table::try_claim(table_client& client, claim_item& item) {
 
 size_t shared_table::directors() const {
   std::lock_guard guard{seats_mutex_};
-  return seats_.size();
+  return seats_.size() + settling_;
 }
 
 bool shared_table::offer(std::vector<child_id> ids) {

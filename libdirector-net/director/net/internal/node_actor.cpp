@@ -264,6 +264,7 @@ void node_actor::pass_on() {
 }
 
 void node_actor::fetch() {
+  auto ended = ending_directors_ && table_->local().directors() == 0;
   for (auto& x : table_->log().fetch()) {
     switch (x.what) {
       case local_change::kind::put:
@@ -289,6 +290,8 @@ void node_actor::fetch() {
         break;
     }
   }
+  if (ended)
+    protocol_.directors_ended();
   // Some may wait for what has arrived already.
   received_everywhere(received_);
 }
@@ -440,6 +443,7 @@ void node_actor::conflict(const child_id&) {
 }
 
 void node_actor::end_directors() {
+  ending_directors_ = true;
   table_->local().end_directors();
 }
 

@@ -168,6 +168,7 @@ private:
   bool retry_pending_ = false;
   bool started_ = false;
   bool joined_ = false;
+  bool ending_directors_ = false;
   bool done_ = false;
   /// What those who wait for the end of `leave` are told.
   caf::error farewell_;

@@ -179,6 +179,10 @@ public:
   /// tells the environment, no later than at the deadline.
   void leave(time_point now, time_point deadline);
 
+  /// The directors of this node have ended since `environment::end_directors`,
+  /// and what they have left behind is known here.
+  void directors_ended();
+
   /// Has children spread evenly over the nodes, once no node is suspect.
   void rebalance(time_point now);
 
@@ -462,6 +466,7 @@ private:
   bool paused_ = false;
   bool leaving_ = false;
   bool ending_directors_ = false;
+  bool directors_ended_ = false;
   bool left_ = false;
   time_point leave_deadline_{};
   /// Own children that were told to end and have not been put back yet.

@@ -284,6 +284,10 @@ void protocol::leave(time_point now, time_point deadline) {
   tick(now);
 }
 
+void protocol::directors_ended() {
+  directors_ended_ = true;
+}
+
 void protocol::check_leaving() {
   if (!leaving_ || left_)
     return;
@@ -291,7 +295,7 @@ void protocol::check_leaving() {
   if ((departing_.empty() || late) && !std::exchange(ending_directors_, true))
     env_.end_directors();
   // The others must know what this node has given away, and what has ended.
-  auto done = departing_.empty() && !env_.can_start()
+  auto done = departing_.empty() && directors_ended_
               && (members_.live_contacts().empty()
                   || received_by_all() >= ledger_.seen(members_.self()));
   if (!done && !late)
