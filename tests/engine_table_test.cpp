@@ -61,6 +61,34 @@ TEST_CASE("a start waits for the table, others do not wait for the start",
   CHECK(r.status("a") == "none");
 }
 
+TEST_CASE("a child has its plan before the table knows that it runs",
+          "[engine]") {
+  auto slow = std::make_shared<director::test::slow_table>(
+    std::make_shared<list_table>());
+  rig r{slow};
+  r.up();
+  auto first = r.start(fake_spec("a"));
+  slow->complete_next(); // claim
+  slow->complete_next(); // put
+  REQUIRE(r.ok(first));
+  auto ending = r.terminate("a");
+  slow->complete_next(); // put: terminating
+  r.die("a");
+  slow->complete_next(); // put: undefined
+  REQUIRE(r.ok(ending));
+  auto request = r.restart("a");
+  slow->complete_next(); // put: restarting
+  CHECK(r.starts("a") == 2);
+  CHECK(r.open(request));
+  r.world.die(r.child("a"), caf::sec::runtime_error);
+  CHECK(r.starts("a") == 3);
+  CHECK(r.open(request));
+  while (slow->busy())
+    slow->complete_next();
+  CHECK(r.ok(request));
+  CHECK(r.status("a") == "running");
+}
+
 TEST_CASE("a slow table does not keep a director from ending", "[engine]") {
   auto inner = std::make_shared<list_table>();
   auto slow = std::make_shared<director::test::slow_table>(inner);

@@ -472,6 +472,36 @@ TEST_CASE("a node that comes back owns nothing", "[net_protocol]") {
   CHECK(moved == 10);
 }
 
+TEST_CASE("the dead are forgotten", "[net_protocol]") {
+  simulation sim{154};
+  assemble(sim, 3);
+  sim.at(1)->claim(ids(0, 30), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  for (int i = 0; i < 5; ++i) {
+    sim.crash(1);
+    REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+    sim.boot(1);
+    REQUIRE(sim.run_until(20s, [&] {
+      return sim.at(1)->core.ready() && settled(sim, 30);
+    }));
+  }
+  sim.run(1min);
+  // Now and then, a heartbeat tells all the same what is known of them.
+  size_t most = 0;
+  size_t least = 1000;
+  for (int i = 0; i < 40; ++i) {
+    sim.run(sim.settings.heartbeat);
+    for (auto* x : sim.nodes()) {
+      CHECK(x->core.members().peers().size() == 2);
+      most = std::max(most, sim.last_beat[x->key]);
+      least = std::min(least, sim.last_beat[x->key]);
+    }
+  }
+  CHECK(most >= 7);
+  CHECK(least <= 3);
+  CHECK(settled(sim, 30));
+}
+
 TEST_CASE("a node that is slow is not left out", "[net_protocol]") {
   simulation sim{153};
   assemble(sim, 3);

@@ -385,6 +385,8 @@ caf::timespan simulation::delay() {
 void simulation::deliver(sim_node& from, node_key to, uint64_t session,
                          packet_ptr what) {
   ++sent[what->index()];
+  if (auto* beat = std::get_if<heartbeat>(what.get()))
+    last_beat[from.key] = beat->seen.size();
   if (std::holds_alternative<copy>(*what))
     note("n{} sends a copy to {}", from.place, to);
   if (!nodes_.contains(to)) {

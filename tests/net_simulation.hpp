@@ -203,6 +203,9 @@ public:
   /// Packets sent so far, by position in the variant.
   std::map<size_t, size_t> sent;
 
+  /// How many authors the last heartbeat of each node has told of.
+  std::map<node_key, size_t> last_beat;
+
 private:
   friend sim_node;
 

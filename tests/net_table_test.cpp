@@ -269,6 +269,8 @@ TEST_CASE("nodes share a table", "[net]") {
   CHECK(a.tab->node_of(3) == 0);
   // Only its own director may end a child.
   CHECK(b.dir->terminate_child(1) == errc::not_parent);
+  CHECK(!a.dir->terminate_and_delete_child(1));
+  CHECK(a.env.eventually([&] { return !b.tab->find(1); }));
   auto text = to_string(*a.tab);
   CHECK(contains(text, "two  worker  running, 0 restarts, on b"));
   auto nodes = b.tab->nodes();
@@ -277,18 +279,14 @@ TEST_CASE("nodes share a table", "[net]") {
   CHECK(nodes[1].self);
 }
 
-TEST_CASE("what has been answered is known everywhere", "[net]") {
+TEST_CASE("starts that have been answered are known everywhere", "[net]") {
   node a{"a"};
   node b{"b", near(a)};
+  value_of(a.dir->start_child(worker(1)));
   for (int i = 0; i < 20; ++i) {
-    value_of(a.dir->start_child(worker(1)));
     CHECK(asked(b, 1) == "a");
     CHECK(!a.dir->terminate_child(1));
-    CHECK(error_of(b.tab->get_actor(1)) == errc::undefined);
     CHECK(value_of(a.dir->restart_child(1)).handle);
-    CHECK(asked(b, 1) == "a");
-    CHECK(!a.dir->terminate_and_delete_child(1));
-    CHECK(!b.tab->find(1));
   }
 }
 
@@ -490,6 +488,27 @@ TEST_CASE("a node leaves when its last child has ended", "[net]") {
   send(child, crash_atom_v);
   CHECK(!left.get());
   CHECK(a.env.eventually([&] { return !a.tab->find(1); }));
+}
+
+TEST_CASE("a node with many children leaves in order", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  std::vector<child_spec> specs;
+  for (int i = 0; i < 2'000; ++i)
+    specs.push_back(worker(i, false));
+  value_of(b.dir->start_children(specs));
+  CHECK(!b.tab->leave());
+  CHECK(a.env.eventually([&] { return a.tab->size() == 0; }));
+}
+
+TEST_CASE("children that do not end are told of", "[net]") {
+  node a{"a"};
+  auto spec = worker(1, GENERATE(true, false));
+  spec.start = "stubborn";
+  spec.terminate_timeout = patience;
+  auto child = value_of(a.dir->start_child(spec)).handle;
+  CHECK(a.tab->leave(10ms) == errc::unresponsive);
+  send(child, crash_atom_v);
 }
 
 TEST_CASE("a director that dies leaves its children to another node", "[net]") {

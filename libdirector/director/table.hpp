@@ -62,8 +62,9 @@ struct put_item {
   /// Never `nullptr`; valid during the call. An empty `owner` releases the
   /// record.
   const child_record* record;
-  /// Whether the answer to a request waits for this write. A table with copies
-  /// elsewhere completes such a write when they have it.
+  /// Whether somebody who has asked for the start of the child hears of it when
+  /// this write is complete. A table with copies elsewhere completes it when
+  /// they have it.
   bool awaited = false;
 };
 

@@ -308,11 +308,10 @@ bool engine::supervises(const caf::actor_addr& source) const {
 // -- writes -------------------------------------------------------------------
 
 void engine::store(uint32_t index) {
-  auto complain = [this](const caf::error& err) {
+  store_then(index, [this](const caf::error& err) {
     if (err)
       table_complaint(err);
-  };
-  store_then(index, complain, false);
+  });
 }
 
 write_result engine::flush(bool awaited) {

@@ -460,9 +460,8 @@ private:
   void store(uint32_t index);
 
   /// Writes the record, then calls `fn(err)`.
-  /// @param awaited whether `fn` answers a request
   template <class F>
-  void store_then(uint32_t index, F fn, bool awaited = true);
+  void store_then(uint32_t index, F fn);
 
   /// Removes the record and the slot, then calls `fn(err)`. A child that runs
   /// is let go.

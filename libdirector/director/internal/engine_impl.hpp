@@ -79,9 +79,9 @@ void engine::after_claim(std::vector<claim_item> items, F fn) {
 }
 
 template <class F>
-void engine::store_then(uint32_t index, F fn, bool awaited) {
+void engine::store_then(uint32_t index, F fn) {
   auto& x = slots_[index];
-  put_item item{x.row, &x.record, awaited};
+  put_item item{x.row, &x.record};
   if (gathering_) {
     gathered_.push_back(item);
     return;

@@ -369,21 +369,24 @@ void engine::conclude(uint32_t index, launch_result result, caf::error err) {
   if (result == launch_result::up) {
     // The caller hears of the start when it is recorded.
     x.record.status = child_status::running;
-    auto done = [this, who, value = started{x.record.handle, x.record.extra},
-                 child = ref(index)](const caf::error& failure) {
-      if (auto* y = find_slot(child); y == nullptr || y->at != phase::awaiting)
-        return deliver(who, {}, caf::make_error(errc::undefined));
-      if (failure) {
-        if (who.group != nullptr)
-          --who.group->open;
-        return revoke(child.slot, who, failure);
-      }
-      came_up(child.slot);
-      deliver(who, value, {});
-    };
+    started value{x.record.handle, x.record.extra};
+    gathering_ = true;
+    store(index);
+    came_up(index);
     auto awaited = who.group == nullptr
                    || who.group->what != batch::kind::takeover;
-    return store_then(index, std::move(done), awaited);
+    return after(flush(awaited),
+                 [this, who, value,
+                  child = member{index, x.order}](const caf::error& failure) {
+                   if (!failure)
+                     return deliver(who, value, {});
+                   auto* y = find_slot(child);
+                   if (y == nullptr || y->at != phase::running)
+                     return deliver(who, {}, failure);
+                   if (who.group != nullptr)
+                     --who.group->open;
+                   revoke(child.slot, who, failure);
+                 });
   }
   err = settle(index, result, std::move(err));
   deliver(who, {}, std::move(err));

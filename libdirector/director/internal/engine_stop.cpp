@@ -231,7 +231,6 @@ void engine::gone(uint32_t index, const caf::error& reason) {
     starter = std::exchange(x.tasks->start, {});
     stops = std::exchange(x.tasks->stops, {});
   }
-  auto awaited = !stops.empty();
   auto done = [this, stops = std::move(stops)](const caf::error& err) {
     for (auto& stop : stops)
       deliver_stop(stop, err);
@@ -246,7 +245,7 @@ void engine::gone(uint32_t index, const caf::error& reason) {
   } else if (leaves == farewell::release) {
     release_then(index, x.leaves_as, std::move(done));
   } else {
-    store_then(index, std::move(done), awaited);
+    store_then(index, std::move(done));
   }
   if (starter)
     deliver(starter, {}, make_nested_error(errc::start_failed, reason));

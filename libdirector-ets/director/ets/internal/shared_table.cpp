@@ -236,7 +236,7 @@ void shared_table::settle(row_index row, const caf::actor_addr& owner,
       wanted = died && options_.failover
                && (record.status == child_status::running
                    || record.status == child_status::restarting);
-      gone = !died || closed_ || record.status == child_status::unresponsive
+      gone = !died || ended_ || record.status == child_status::unresponsive
              || !is_alive(record.handle);
       if (gone)
         return;
@@ -466,6 +466,7 @@ void shared_table::close() {
 
 void shared_table::end() {
   end_directors();
+  ended_ = true;
   tell_keeper(detail::close_event{});
 }
 

@@ -163,9 +163,12 @@ public:
   /// Claims one record. Returns false if that is not possible just now.
   bool try_claim(table_client& client, claim_item& item);
 
-  /// Returns the number of directors that use the table, or have left records
-  /// behind that are yet to be settled.
+  /// Returns the number of directors that use the table.
   size_t directors() const;
+
+  /// Tells whether there are no directors, and nothing of those that were
+  /// there runs or is yet to be settled.
+  bool deserted() const;
 
   /// Has children started by those directors that have the fewest. Returns
   /// false if there is none.
@@ -276,6 +279,8 @@ private:
   mutable store_type store_;
   counters counters_;
   std::atomic<bool> closed_ = false;
+  /// Nobody is left to wait for orphans.
+  std::atomic<bool> ended_ = false;
 
   mutable std::mutex seats_mutex_;
   std::unordered_map<const table_client*, seat_ptr> seats_;

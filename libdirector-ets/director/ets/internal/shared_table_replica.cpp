@@ -120,7 +120,20 @@ bool shared_table::try_claim(table_client& client, claim_item& item) {
 
 size_t shared_table::directors() const {
   std::lock_guard guard{seats_mutex_};
-  return seats_.size() + settling_;
+  return seats_.size();
+}
+
+bool shared_table::deserted() const {
+  {
+    std::lock_guard guard{seats_mutex_};
+    if (!seats_.empty() || settling_ > 0)
+      return false;
+  }
+  auto result = true;
+  store_.visit([&](const shared_record& x) {
+    result = result && (x.orphan == 0 || !is_alive(x.value.handle));
+  });
+  return result;
 }
 
 bool shared_table::offer(std::vector<child_id> ids) {

@@ -214,9 +214,7 @@ write_result cluster_table::claim(table_client& client,
 
 write_result cluster_table::put(table_client& client,
                                 std::span<const put_item> items) {
-  // Whoever hears that a child runs, or does not, relies on it.
-  auto starts = false;
-  auto stops = false;
+  auto acknowledged = false;
   for (auto& item : items) {
     auto& x = *item.record;
     if (auto err = check_travels(x))
@@ -226,40 +224,38 @@ write_result cluster_table::put(table_client& client,
       if (auto err = check_values(x, before))
         return write_result::failed(std::move(err));
     }
-    if (item.awaited && x.owner) {
-      starts = starts || x.status == child_status::running;
-      stops = stops || x.status == child_status::undefined;
-    }
+    // Whoever hears of a start relies on it.
+    acknowledged = acknowledged
+                   || (item.awaited && x.status != child_status::restarting);
   }
   auto result = local_->put(client, items);
-  if (result.err() || !(starts || stops))
+  if (!acknowledged || result.err())
     return result;
-  return await_others({.client = &client, .final = !starts});
-}
-
-write_result cluster_table::erase(table_client& client,
-                                  std::span<const row_id> rows) {
-  auto result = local_->erase(client, rows);
-  if (result.err())
-    return result;
-  return await_others({.client = &client, .final = true});
-}
-
-write_result cluster_table::await_others(pending_write x) {
   uint64_t ticket = 0;
   {
     std::lock_guard guard{pending_mutex_};
     if (closed_)
-      return write_result::done();
+      return result;
     ticket = ++last_ticket_;
+    pending_write x;
+    x.client = &client;
     pending_.emplace(ticket, std::move(x));
   }
   log_->mark(ticket);
   return write_result::pending(ticket);
 }
 
+write_result cluster_table::erase(table_client& client,
+                                  std::span<const row_id> rows) {
+  return local_->erase(client, rows);
+}
+
 void cluster_table::close() {
   finish();
+  {
+    std::lock_guard guard{leave_mutex_};
+    abrupt_ = true;
+  }
   // The others are to take over what the directors had, not what they leave
   // behind when they end because of this.
   log_->close();
@@ -272,9 +268,7 @@ void cluster_table::finish() {
   std::lock_guard guard{pending_mutex_};
   closed_ = true;
   for (auto& [ticket, x] : std::exchange(pending_, {}))
-    x.client->completed(ticket,
-                        x.final ? caf::error{}
-                                : caf::make_error(errc::table_closed),
+    x.client->completed(ticket, caf::make_error(errc::table_closed),
                         std::move(x.items));
 }
 
@@ -396,7 +390,7 @@ void cluster_table::complete(uint64_t ticket, const caf::error& err) {
     return;
   auto x = std::move(i->second);
   pending_.erase(i);
-  x.client->completed(ticket, x.final ? caf::error{} : err, std::move(x.items));
+  x.client->completed(ticket, err, std::move(x.items));
 }
 
 void cluster_table::has_left(caf::error err) {
@@ -405,6 +399,9 @@ void cluster_table::has_left(caf::error err) {
   std::vector<std::promise<caf::error>> waiting;
   {
     std::lock_guard guard{leave_mutex_};
+    // Whoever closes a table does not expect children to end first.
+    if (abrupt_)
+      err = caf::error{};
     if (!left_)
       left_ = err;
     waiting = std::exchange(leavers_, {});

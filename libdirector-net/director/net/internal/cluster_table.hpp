@@ -126,18 +126,13 @@ private:
   struct pending_write {
     table_client* client = nullptr;
     /// Of claims.
-    std::vector<claim_item> items = {};
+    std::vector<claim_item> items;
     /// Position in the call of the items that nodes vote on.
-    std::vector<size_t> asked = {};
-    /// Whether it has been done and cannot be undone.
-    bool final = false;
+    std::vector<size_t> asked;
   };
 
   template <class Event>
   bool tell(Event event) const;
-
-  /// Has a write that this copy has seen completed when the others have, too.
-  write_result await_others(pending_write x);
 
   void forget(table_client& client);
 
@@ -168,6 +163,7 @@ private:
   std::mutex leave_mutex_;
   std::vector<std::promise<caf::error>> leavers_;
   std::optional<caf::error> left_;
+  bool abrupt_ = false;
 };
 
 /// Returns the field of a spec that cannot travel, `nullptr` if all can.

@@ -137,9 +137,11 @@ void membership::learn(const contact& who, time_point now) {
   // whoever joins goes first, and the one with the lower key.
   auto [j, untried] = attempts_.try_emplace(who.where);
   if (untried)
-    j->second.next = now
-                     + settings_.heartbeat
-                         * ((ready_ ? 2 : 0) + (self() > who.key ? 1 : 0));
+    j->second.next
+      = now
+        + std::min(settings_.heartbeat
+                     * ((ready_ ? 2 : 0) + (self() > who.key ? 1 : 0)),
+                   settings_.suspicion / 2);
 }
 
 std::vector<contact> membership::live_contacts() const {
@@ -365,8 +367,12 @@ void membership::tick(time_point now) {
       x.state = node_state::suspect;
       x.since = now;
     }
-    if (x.live() && silence > patience())
-      down(x, false, now);
+    if (silence > patience()) {
+      if (x.live())
+        down(x, false, now);
+      else
+        close_session(x);
+    }
     if (x.linked && !x.established && !x.dead
         && now - x.last_hello
              >= (x.live() ? settings_.heartbeat : settings_.suspicion))

@@ -264,7 +264,7 @@ void node_actor::pass_on() {
 }
 
 void node_actor::fetch() {
-  auto ended = ending_directors_ && table_->local().directors() == 0;
+  auto ended = ending_directors_ && table_->local().deserted();
   for (auto& x : table_->log().fetch()) {
     switch (x.what) {
       case local_change::kind::put:
@@ -449,11 +449,8 @@ void node_actor::end_directors() {
 
 void node_actor::has_left() {
   done_ = true;
-  auto& members = protocol_.members();
-  if (members.live_contacts().empty())
-    return;
   protocol_.entries().visit([&](const entry& x) {
-    if (x.last.author == members.self() && x.director != 0)
+    if (x.last.author == protocol_.members().self() && x.director != 0)
       farewell_ = caf::make_error(errc::unresponsive);
   });
 }

@@ -164,6 +164,7 @@ void protocol::session_begun(peer& x) {
   for (auto& [id, y] : errands_)
     if (y.target == x.who.key)
       place_again(id, y);
+  x.differences = 0;
   // What is on its way to others is in the copy; the session goes on from it.
   flush();
   send_copy(x, 0, x.was_down || x.seen != ledger_.seen());
@@ -272,8 +273,10 @@ void protocol::handle(peer& from, copy_request& x) {
 void protocol::handle(peer& from, steps& x) {
   auto author = from.who.key;
   auto next = ledger_.seen(author) + 1;
-  if (x.first > next)
-    return ask_copy(from, 0);
+  if (x.first > next) {
+    ask_copy(from, 0);
+    return;
+  }
   auto count = x.first;
   for (auto& y : x.list) {
     if (y.now.last != change_id{author, count}) {
@@ -330,16 +333,18 @@ void protocol::compare_claims(peer& from, uint64_t seen, uint64_t claims) {
   if (++from.differences <= tolerated_differences)
     return;
   from.differences = 0;
-  send_copy(from, 0, true);
-  ask_copy(from, 0);
+  if (ask_copy(from, 0))
+    send_copy(from, 0, true);
 }
 
-void protocol::ask_copy(peer& from, node_key about) {
-  // The last one may be on its way.
-  if (now_ - from.last_request < 5 * settings_.heartbeat)
-    return;
+bool protocol::ask_copy(peer& from, node_key about) {
+  // The last one may be on its way; a large one takes its time.
+  if (now_ - from.last_request
+      < std::max(from.copy_time, 5 * settings_.heartbeat))
+    return false;
   from.last_request = now_;
   members_.send(from, copy_request{about});
+  return true;
 }
 
 void protocol::handle(peer& from, bye&) {

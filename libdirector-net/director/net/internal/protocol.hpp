@@ -307,7 +307,8 @@ private:
 
   void send_copy(peer& to, node_key about, bool complete);
 
-  void ask_copy(peer& from, node_key about);
+  /// Returns false if it is too early to ask again.
+  bool ask_copy(peer& from, node_key about);
 
   /// Two nodes that have seen the same changes of one of them must know the
   /// same claims of it. A third one may have told one of them that a claim is
