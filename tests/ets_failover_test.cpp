@@ -204,6 +204,42 @@ TEST_CASE("children without director wait for the next one", "[ets_failover]") {
   CHECK(r.runs("a", two));
 }
 
+TEST_CASE("a child goes to a director that knows its functions",
+          "[ets_failover]") {
+  rig r{true};
+  auto start = [&](std::string name, std::vector<child_spec> children,
+                   bool knows) {
+    auto options = r.env.options(std::move(name));
+    options.table = r.tab;
+    if (knows)
+      options.catalog.add_start("special", [](start_context& ctx) {
+        return ctx.spawn([](caf::event_based_actor*) {
+          return caf::behavior{[](count_atom) { return 1; }};
+        });
+      });
+    return r.env.start(std::move(children), std::move(options));
+  };
+  child_spec spec;
+  spec.id = "a";
+  spec.start = "special";
+  spec.plan = plans::permanent();
+  spec.delete_before_terminate = false;
+  auto one = start("one", {spec}, true);
+  // Has fewer children than the next one, and is asked first.
+  auto two = start("two", {}, false);
+  auto three = start("three", {r.lasting("b"), r.lasting("c")}, true);
+  r.kill(one);
+  CHECK(r.runs("a", three));
+  CHECK(r.env.log->count("'special' is not in the catalog") == 1);
+  // Where nobody knows them, it waits.
+  r.kill(three);
+  CHECK(r.runs("b", two));
+  CHECK(r.env.eventually([&] { return !r.tab->find("a")->owner; }));
+  auto four = start("four", {}, true);
+  CHECK(r.runs("a", four));
+  CHECK(r.env.log->count("'special' is not in the catalog") == 1);
+}
+
 TEST_CASE("the death of the heir leads to the next heir", "[ets_failover]") {
   rig r{true};
   auto one = r.start("one", {r.lasting("a")});

@@ -554,6 +554,27 @@ TEST_CASE("a child goes to a node that knows its functions", "[net]") {
   CHECK(d.env.eventually([&] { return asked(a, 1) == "c"; }));
 }
 
+TEST_CASE("any director of a node may know the functions of a child", "[net]") {
+  node a{"a"};
+  // Has more children than the other one, which is asked first.
+  auto options = a.director_options_of_node();
+  options.name = "second";
+  options.catalog.add_start("only c", [](start_context& ctx) {
+    return ctx.spawn([](caf::event_based_actor*) {
+      return caf::behavior{[](count_atom) { return std::string{"second"}; }};
+    });
+  });
+  auto second = a.env.start({}, options);
+  value_of(second.start_children({worker(1), worker(2)}));
+  node c{"c", near(a)};
+  auto spec = worker(3);
+  spec.start = "only c";
+  value_of(c.dir->start_child(spec));
+  CHECK(!c.tab->leave());
+  CHECK(a.env.eventually([&] { return asked(a, 3) == "second"; }));
+  CHECK(a.env.log->count("'only c' is not in the catalog") == 1);
+}
+
 TEST_CASE("children spread over nodes on request", "[net]") {
   node a{"a"};
   std::vector<child_spec> specs;

@@ -328,6 +328,8 @@ bool shared_table::claim_one(seat& who, claim_item& item, leftovers& garbage) {
       who.rows.push_back(entry.row());
     });
   });
+  if (!blocked && !item.err)
+    who.declined.erase(item.record.id);
   if (!blocked && !item.err && homeless_count_ > 0) {
     std::lock_guard guard{homeless_mutex_};
     homeless_.erase(item.record.id);

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -108,6 +109,8 @@ public:
   write_result erase(table_client& client,
                      std::span<const row_id> rows) override;
 
+  void declined(table_client& client, const child_id& id) override;
+
   void close() override;
 
   // -- for the actor behind the table -----------------------------------------
@@ -170,9 +173,12 @@ public:
   /// there runs or is yet to be settled.
   bool deserted() const;
 
-  /// Has children started by those directors that have the fewest. Returns
-  /// false if there is none.
-  bool offer(std::vector<child_id> ids);
+  /// Has children started by those directors that have the fewest.
+  void offer(std::vector<child_id> ids);
+
+  /// Notes that a director cannot start a child. Returns whether there is
+  /// another one that has not said so.
+  bool note_declined(const table_client& client, const child_id& id);
 
   /// Has children ended by their directors; by whoever has them if their
   /// records belong to another node already.
@@ -192,9 +198,19 @@ private:
     table_client* client = nullptr;
     caf::actor_addr address;
     std::vector<row_index> rows;
+    /// Children whose functions it does not know.
+    std::unordered_set<child_id> declined;
   };
 
   using seat_ptr = std::shared_ptr<seat>;
+
+  /// What a director has, and what it is to be asked to start.
+  struct load {
+    seat_ptr who;
+    size_t children;
+    std::unordered_set<child_id> declined;
+    std::vector<child_id> offer;
+  };
 
   /// A claim that waits for orphans.
   struct parked_claim {
@@ -207,6 +223,15 @@ private:
   seat_ptr find_seat(const table_client& client) const;
 
   std::vector<seat_ptr> all_seats() const;
+
+  std::vector<load> all_loads() const;
+
+  /// Adds a child to the smallest load, but not to that of a director that has
+  /// declined it. Returns that director, `nullptr` if there is none.
+  static seat_ptr add_to_smallest(std::vector<load>& loads, const child_id& id);
+
+  /// Asks a director to start what it is offered. Returns false if it has left.
+  static bool make_offer(load& x);
 
   /// Settles the records of a director that leaves.
   void leave(const seat_ptr& who, bool died);

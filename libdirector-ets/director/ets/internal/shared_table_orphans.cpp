@@ -41,22 +41,69 @@ shared_table::give_up(const detail::orphan_gone_event& orphan) {
   return result;
 }
 
-void shared_table::assign() {
-  struct load {
-    seat_ptr who;
-    size_t children;
-    std::vector<child_id> offer;
-  };
-  if (homeless_count_ == 0)
-    return;
-  std::vector<load> loads;
+std::vector<shared_table::load> shared_table::all_loads() const {
+  std::vector<load> result;
   for (auto& who : all_seats()) {
     std::lock_guard guard{who->mutex};
     if (who->client != nullptr)
-      loads.push_back({who, who->rows.size(), {}});
+      result.push_back({who, who->rows.size(), who->declined, {}});
   }
-  if (loads.empty())
+  return result;
+}
+
+shared_table::seat_ptr shared_table::add_to_smallest(std::vector<load>& loads,
+                                                     const child_id& id) {
+  load* least = nullptr;
+  for (auto& x : loads)
+    if (!x.declined.contains(id)
+        && (least == nullptr || x.children < least->children))
+      least = &x;
+  if (least == nullptr)
+    return nullptr;
+  ++least->children;
+  least->offer.push_back(id);
+  return least->who;
+}
+
+bool shared_table::make_offer(load& x) {
+  if (x.offer.empty())
+    return true;
+  std::lock_guard guard{x.who->mutex};
+  if (x.who->client == nullptr)
+    return false;
+  x.who->client->take_over(std::move(x.offer));
+  return true;
+}
+
+bool shared_table::note_declined(const table_client& client,
+                                 const child_id& id) {
+  auto others = false;
+  for (auto& who : all_seats()) {
+    std::lock_guard guard{who->mutex};
+    if (who->client == &client)
+      who->declined.insert(id);
+    else
+      others = others
+               || (who->client != nullptr && !who->declined.contains(id));
+  }
+  return others;
+}
+
+void shared_table::declined(table_client& client, const child_id& id) {
+  note_declined(client, id);
+  {
+    // It waits until there is somebody who has not declined it.
+    std::lock_guard guard{homeless_mutex_};
+    homeless_.emplace(id, nullptr);
+    homeless_count_ = homeless_.size();
+  }
+  tell_keeper(detail::turn_event{});
+}
+
+void shared_table::assign() {
+  if (homeless_count_ == 0)
     return;
+  auto loads = all_loads();
   {
     std::lock_guard guard{homeless_mutex_};
     for (auto& [id, asked] : homeless_)
@@ -64,24 +111,13 @@ void shared_table::assign() {
         if (asked == x.who)
           ++x.children;
     for (auto& [id, asked] : homeless_) {
-      if (asked)
-        continue;
-      auto least = std::ranges::min_element(loads, {}, &load::children);
-      ++least->children;
-      least->offer.push_back(id);
-      asked = least->who;
+      if (!asked)
+        asked = add_to_smallest(loads, id);
     }
   }
   for (auto& x : loads) {
-    if (x.offer.empty())
+    if (make_offer(x))
       continue;
-    {
-      std::lock_guard guard{x.who->mutex};
-      if (x.who->client != nullptr) {
-        x.who->client->take_over(std::move(x.offer));
-        continue;
-      }
-    }
     // It has left meanwhile: the next turn asks somebody else.
     std::lock_guard guard{homeless_mutex_};
     for (auto& id : x.offer)

@@ -136,31 +136,12 @@ bool shared_table::deserted() const {
   return result;
 }
 
-bool shared_table::offer(std::vector<child_id> ids) {
-  struct load {
-    seat_ptr who;
-    size_t children;
-    std::vector<child_id> offer;
-  };
-  std::vector<load> loads;
-  for (auto& who : all_seats()) {
-    std::lock_guard guard{who->mutex};
-    if (who->client != nullptr)
-      loads.push_back({who, who->rows.size(), {}});
-  }
-  if (loads.empty())
-    return false;
-  for (auto& id : ids) {
-    auto least = std::ranges::min_element(loads, {}, &load::children);
-    ++least->children;
-    least->offer.push_back(std::move(id));
-  }
-  for (auto& x : loads) {
-    std::lock_guard guard{x.who->mutex};
-    if (x.who->client != nullptr && !x.offer.empty())
-      x.who->client->take_over(std::move(x.offer));
-  }
-  return true;
+void shared_table::offer(std::vector<child_id> ids) {
+  auto loads = all_loads();
+  for (auto& id : ids)
+    add_to_smallest(loads, id);
+  for (auto& x : loads)
+    make_offer(x);
 }
 
 void shared_table::hand_over(const hand_over_request& what) {

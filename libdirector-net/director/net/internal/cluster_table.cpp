@@ -146,8 +146,9 @@ void cluster_table::abandon(table_client& client) {
   local_->abandon(client);
 }
 
-void cluster_table::declined(table_client&, const child_id& id) {
-  tell(detail::decline_event{id});
+void cluster_table::declined(table_client& client, const child_id& id) {
+  auto others = local_->note_declined(client, id);
+  tell(detail::decline_event{id, !others});
 }
 
 // -- writes -------------------------------------------------------------------

@@ -70,7 +70,7 @@ struct peer {
   /// Until then it does not take this node for down.
   time_point leased_until{};
   horizon seen;
-  /// Heartbeats in a row after which the copies of its claims differed.
+  /// How many heartbeats have told of other claims than are known here.
   int differences = 0;
   /// How many of this node's changes have arrived there.
   uint64_t received = 0;

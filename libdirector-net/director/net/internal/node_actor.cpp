@@ -97,8 +97,9 @@ caf::behavior node_actor::make_behavior() {
         auto next = *now;
         next.body = nullptr;
         next.wanted = true;
-        if (protocol_.put(std::move(next)))
+        if (protocol_.put(std::move(next)) && x.for_good)
           protocol_.declined({x.id});
+        protocol_.flush();
       }
       settle();
     },
