@@ -1,23 +1,16 @@
-// Tables of several nodes, each of which is an actor system of this process.
+// Tables of several nodes: joining, reading, writing, what travels.
 
-#include "fixture.hpp"
+#include "net_fixture.hpp"
 
-#include <caf/actor_registry.hpp>
 #include <caf/init_global_meta_objects.hpp>
-#include <caf/io/middleman.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
 #include <algorithm>
-#include <director/net/all.hpp>
 #include <director/net/internal/basp.hpp>
 #include <director/test/table_suite.hpp>
-#include <future>
-#include <memory>
-#include <mutex>
 #include <tuple>
 
-using namespace director;
-using namespace fixture;
+using namespace net_fixture;
 
 namespace fixture {
 
@@ -53,117 +46,6 @@ void init_types() {
     return true;
   }();
   std::ignore = once;
-}
-
-/// One node: an actor system, its copy of the table, and a director.
-struct node {
-  explicit node(std::string node_name, net::options how = {},
-                bool with_director = true)
-    : env(
-      [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }),
-      name(std::move(node_name)) {
-    options = std::move(how);
-    options.table = "test";
-    options.node = name;
-    options.heartbeat = 50ms;
-    if (options.suspicion == net::options{}.suspicion)
-      options.suspicion = 500ms;
-    // A busy machine must not make two clusters of one.
-    options.alone_after = patience;
-    options.claim_timeout = 5s;
-    options.sink = [log = env.log, gate = gate](const report& x) {
-      log->add(to_string(x));
-      std::lock_guard guard{*gate};
-    };
-    auto joined = net::join(*env.sys, options);
-    if (!joined) {
-      err = joined.error();
-      return;
-    }
-    tab = *joined;
-    if (with_director)
-      dir = env.start({}, director_options_of_node());
-  }
-
-  ~node() {
-    if (tab)
-      tab->close();
-  }
-
-  director_options director_options_of_node() {
-    auto result = env.options(name);
-    result.table = tab;
-    auto fn = [log = env.log, name = name](start_context& ctx) {
-      auto label = to_string(ctx.id());
-      log->add("up " + label);
-      return ctx.spawn([log, name, label](caf::event_based_actor* self) {
-        self->attach_functor([log, label](const caf::error& reason) {
-          log->add("down " + label + " " + to_string(reason));
-        });
-        return caf::behavior{
-          [self](crash_atom) { self->quit(caf::sec::runtime_error); },
-          [name](count_atom) { return name; },
-        };
-      });
-    };
-    result.catalog.add_start("worker", fn);
-    result.catalog.add_start("only " + name, fn);
-    result.catalog.add_start("stubborn", [log = env.log](start_context& ctx) {
-      return ctx.spawn([log](caf::event_based_actor* self) {
-        return director::internal::compat::make_behavior(
-          self, [log](caf::exit_msg&) { log->add("asked"); },
-          [](const caf::message&) { return caf::error{}; },
-          [self](crash_atom) { self->quit(); });
-      });
-    });
-    result.catalog.add_start("secretive", [fn](start_context& ctx) {
-      return start_result{fn(ctx), caf::make_message(secret{})};
-    });
-    return result;
-  }
-
-  net::address where() const {
-    return tab->where();
-  }
-
-  world env;
-  /// Holds up whoever reports something about the table.
-  std::shared_ptr<std::mutex> gate = std::make_shared<std::mutex>();
-  std::string name;
-  net::options options;
-  caf::error err;
-  net::table_ptr tab;
-  std::optional<client> dir;
-};
-
-net::options near(const node& other) {
-  net::options result;
-  result.seeds = {other.where()};
-  return result;
-}
-
-child_spec worker(child_id id, bool keep = true) {
-  child_spec result;
-  result.id = std::move(id);
-  result.start = "worker";
-  result.plan = plans::permanent();
-  result.delete_before_terminate = !keep;
-  return result;
-}
-
-/// Asks a child who it is. One that has ended on another node does not answer.
-std::string ask(node& from, const caf::actor& child) {
-  caf::scoped_actor self{*from.env.sys};
-  std::string result = "nobody";
-  director::internal::compat::request_receive(
-    self, child, 3s, [&](std::string x) { result = std::move(x); },
-    [&](const caf::error& err) { result = to_string(err); }, count_atom_v);
-  return result;
-}
-
-std::string asked(node& from, const child_id& id) {
-  auto handle = from.tab->get_actor(id);
-  return handle ? ask(from, *handle) : to_string(handle.error());
 }
 
 } // namespace
@@ -381,7 +263,16 @@ TEST_CASE("callables do not travel", "[net]") {
 
 TEST_CASE("values that cannot be sent do not travel", "[net]") {
   init_types();
-  node a{"a"};
+  node a{"a", {}, false};
+  auto options = a.director_options_of_node();
+  options.catalog.add_start("secretive", [log = a.env.log](start_context& ctx) {
+    auto child = ctx.spawn([log](caf::event_based_actor* self) {
+      self->attach_functor([log] { log->add("down 2"); });
+      return caf::behavior{[](count_atom) {}};
+    });
+    return start_result{child, caf::make_message(secret{})};
+  });
+  a.dir = a.env.start({}, options);
   node b{"b", near(a)};
   auto refused = [&](const child_spec& spec) {
     auto err = error_of(a.dir->start_child(spec));
@@ -454,163 +345,6 @@ TEST_CASE("a start that another node cannot make sense of ends in an error",
   CHECK(asked(b, 2) == "a");
 }
 
-TEST_CASE("a node that leaves hands its children to others", "[net]") {
-  node a{"a"};
-  node b{"b", near(a)};
-  value_of(b.dir->start_children({worker(1), worker(2), worker(3, false)}));
-  CHECK(a.env.eventually([&] {
-    auto nodes = a.tab->nodes();
-    return nodes.size() == 2 && nodes[1].children == 3;
-  }));
-  CHECK(!b.tab->leave());
-  CHECK(a.env.eventually([&] {
-    return asked(a, 1) == "a" && asked(a, 2) == "a" && !a.tab->find(3);
-  }));
-  CHECK(value_of(a.tab->get_restart_count(1)) == 1);
-  CHECK(a.env.eventually([&] { return a.tab->nodes().size() == 1; }));
-  CHECK(end_of(*b.dir) == errc::table_closed);
-  CHECK(!b.tab->leave());
-  CHECK(b.env.log->count("down 1") == 1);
-  CHECK(a.env.log->count("up 1") == 1);
-}
-
-TEST_CASE("a node leaves when its last child has ended", "[net]") {
-  node a{"a"};
-  node b{"b", near(a)};
-  auto spec = worker(1, false);
-  spec.start = "stubborn";
-  spec.terminate_timeout = patience;
-  auto child = value_of(b.dir->start_child(spec)).handle;
-  auto left = std::async(std::launch::async, [&] { return b.tab->leave(); });
-  CHECK(b.env.log->await("asked"));
-  CHECK(left.wait_for(300ms) == std::future_status::timeout);
-  CHECK(a.tab->find(1));
-  send(child, crash_atom_v);
-  CHECK(!left.get());
-  CHECK(a.env.eventually([&] { return !a.tab->find(1); }));
-}
-
-TEST_CASE("a node with many children leaves in order", "[net]") {
-  node a{"a"};
-  node b{"b", near(a)};
-  std::vector<child_spec> specs;
-  for (int i = 0; i < 2'000; ++i)
-    specs.push_back(worker(i, false));
-  value_of(b.dir->start_children(specs));
-  CHECK(!b.tab->leave());
-  CHECK(a.env.eventually([&] { return a.tab->size() == 0; }));
-}
-
-TEST_CASE("children that do not end are told of", "[net]") {
-  node a{"a"};
-  auto spec = worker(1, GENERATE(true, false));
-  spec.start = "stubborn";
-  spec.terminate_timeout = patience;
-  auto child = value_of(a.dir->start_child(spec)).handle;
-  CHECK(a.tab->leave(10ms) == errc::unresponsive);
-  send(child, crash_atom_v);
-}
-
-TEST_CASE("a director that dies leaves its children to another node", "[net]") {
-  node a{"a"};
-  node b{"b", near(a)};
-  value_of(b.dir->start_children({worker(1), worker(2, false)}));
-  send_exit(as_actor(b.dir->handle()), caf::exit_reason::kill);
-  CHECK(a.env.eventually([&] { return asked(a, 1) == "a"; }));
-  CHECK(a.env.eventually([&] { return !a.tab->find(2); }));
-  CHECK(a.env.eventually([&] { return asked(b, 1) == "a"; }));
-}
-
-TEST_CASE("records of a director that ends in order stay", "[net]") {
-  node a{"a"};
-  node b{"b", near(a)};
-  value_of(b.dir->start_children({worker(1), worker(2, false)}));
-  CHECK(!b.dir->stop());
-  CHECK(a.env.eventually([&] {
-    return error_of(a.tab->get_actor(1)) == errc::undefined && !a.tab->find(2);
-  }));
-  CHECK(a.tab->node_of(1) == 0);
-  // Whoever wants it may have it.
-  CHECK(value_of(a.dir->restart_child(1)).handle);
-  CHECK(b.env.eventually([&] { return asked(b, 1) == "a"; }));
-  CHECK(value_of(b.tab->get_restart_count(1)) == 1);
-}
-
-TEST_CASE("a child goes to a node that knows its functions", "[net]") {
-  node a{"a"};
-  node b{"b", near(a)};
-  node c{"c", near(a)};
-  auto spec = worker(1);
-  auto first = spec;
-  first.start = "only c";
-  // Both are known to c; a and b know only their own.
-  value_of(c.dir->start_child(first));
-  // No time for its child to end.
-  CHECK(c.tab->leave(0s) == errc::unresponsive);
-  // Nobody can start it: reported by both, and it waits.
-  CHECK(a.env.log->await("'only c' is not in the catalog"));
-  CHECK(b.env.log->await("'only c' is not in the catalog"));
-  node d{"c", near(a)};
-  CHECK(d.env.eventually([&] { return asked(a, 1) == "c"; }));
-}
-
-TEST_CASE("any director of a node may know the functions of a child", "[net]") {
-  node a{"a"};
-  // Has more children than the other one, which is asked first.
-  auto options = a.director_options_of_node();
-  options.name = "second";
-  options.catalog.add_start("only c", [](start_context& ctx) {
-    return ctx.spawn([](caf::event_based_actor*) {
-      return caf::behavior{[](count_atom) { return std::string{"second"}; }};
-    });
-  });
-  auto second = a.env.start({}, options);
-  value_of(second.start_children({worker(1), worker(2)}));
-  node c{"c", near(a)};
-  auto spec = worker(3);
-  spec.start = "only c";
-  value_of(c.dir->start_child(spec));
-  CHECK(!c.tab->leave());
-  CHECK(a.env.eventually([&] { return asked(a, 3) == "second"; }));
-  CHECK(a.env.log->count("'only c' is not in the catalog") == 1);
-}
-
-TEST_CASE("children spread over nodes on request", "[net]") {
-  node a{"a"};
-  std::vector<child_spec> specs;
-  for (int i = 0; i < 30; ++i)
-    specs.push_back(worker(i));
-  value_of(a.dir->start_children(specs));
-  node b{"b", near(a)};
-  node c{"c", near(b)};
-  CHECK(c.tab->size() == 30);
-  CHECK(a.env.eventually([&] { return a.tab->nodes().size() == 3; }));
-  auto children = [](node& x) {
-    for (auto& y : x.tab->nodes())
-      if (y.self)
-        return y.children;
-    return size_t{0};
-  };
-  CHECK(children(b) == 0);
-  // All must know that all have directors.
-  for (auto* x : {&a, &b, &c}) {
-    CHECK(a.env.eventually([&] {
-      auto nodes = x->tab->nodes();
-      return nodes.size() == 3
-             && std::ranges::all_of(nodes, [](auto& y) { return y.open; });
-    }));
-  }
-  c.tab->rebalance();
-  CHECK(a.env.eventually([&] {
-    return children(a) == 10 && children(b) == 10 && children(c) == 10;
-  }));
-  CHECK(a.env.eventually([&] { return a.tab->count_children().active == 30; }));
-  size_t moved = 0;
-  for (auto& x : a.tab->which_children())
-    moved += x.restart_count;
-  CHECK(moved == 20);
-}
-
 TEST_CASE("nodes of another cluster or table are turned away", "[net]") {
   node a{"a"};
   auto how = near(a);
@@ -628,51 +362,6 @@ TEST_CASE("without majority nothing starts", "[net]") {
   how.join_timeout = 500ms;
   node alone{"a", how};
   CHECK(alone.err == errc::no_quorum);
-}
-
-TEST_CASE("a closed table ends its directors", "[net]") {
-  node a{"a"};
-  value_of(a.dir->start_child(worker(1)));
-  a.tab->close();
-  CHECK(end_of(*a.dir) == errc::table_closed);
-  CHECK(!a.tab->leave());
-}
-
-TEST_CASE("an actor system may end while its nodes connect", "[net]") {
-  for (int i = 0; i < 50; ++i) {
-    world env{
-      [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
-    for (auto* name : {"one", "two", "three"}) {
-      net::options options;
-      options.table = name;
-      options.alone_after = 1ms;
-      options.heartbeat = 10ms;
-      options.sink = nullptr;
-      // Nobody listens there.
-      options.seeds = {{"127.0.0.1", 1}, {"127.0.0.1", 2}};
-      value_of(net::join(*env.sys, options));
-    }
-  }
-}
-
-TEST_CASE("others take over from a table that is closed", "[net]") {
-  node a{"a"};
-  node b{"b", near(a)};
-  value_of(b.dir->start_children({worker(1), worker(2)}));
-  {
-    // Its directors end before the others hear of it.
-    std::lock_guard guard{*b.gate};
-    auto actor = b.env.sys->registry().get<caf::actor>(
-      std::string{"director.net.test.node"});
-    director::internal::compat::send(actor, caf::message_priority::normal,
-                                     nullptr, crash_atom_v);
-    REQUIRE(b.env.log->await("unexpected message"));
-    b.tab->close();
-    CHECK(end_of(*b.dir) == errc::table_closed);
-  }
-  CHECK(a.env.eventually([&] { //
-    return asked(a, 1) == "a" && asked(a, 2) == "a";
-  }));
 }
 
 TEST_CASE("a node recognises itself", "[net]") {
