@@ -173,8 +173,9 @@ public:
   /// there runs or is yet to be settled.
   bool deserted() const;
 
-  /// Has children started by those directors that have the fewest.
-  void offer(std::vector<child_id> ids);
+  /// Has children started by those directors that have the fewest. Returns
+  /// those that all directors have declined.
+  std::vector<child_id> offer(const std::vector<child_id>& ids);
 
   /// Notes that a director cannot start a child. Returns whether there is
   /// another one that has not said so.

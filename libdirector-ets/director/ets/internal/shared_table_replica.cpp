@@ -136,12 +136,15 @@ bool shared_table::deserted() const {
   return result;
 }
 
-void shared_table::offer(std::vector<child_id> ids) {
+std::vector<child_id> shared_table::offer(const std::vector<child_id>& ids) {
+  std::vector<child_id> result;
   auto loads = all_loads();
   for (auto& id : ids)
-    add_to_smallest(loads, id);
+    if (!add_to_smallest(loads, id) && !loads.empty())
+      result.push_back(id);
   for (auto& x : loads)
     make_offer(x);
+  return result;
 }
 
 void shared_table::hand_over(const hand_over_request& what) {

@@ -396,7 +396,9 @@ void node_actor::await_end(const child_id& id) {
 }
 
 void node_actor::start(std::vector<child_id> ids) {
-  table_->local().offer(std::move(ids));
+  auto declined = table_->local().offer(ids);
+  // The protocol is still busy with what has led here.
+  declined_.insert(declined_.end(), declined.begin(), declined.end());
 }
 
 bool node_actor::can_start() const {
@@ -479,6 +481,9 @@ void node_actor::settle() {
     what.release = false;
     table_->local().hand_over(what);
   }
+  // Whoever decides now may not have heard of it.
+  if (!declined_.empty())
+    protocol_.declined(std::exchange(declined_, {}));
   retry_later();
   check_joined();
   if (std::exchange(done_, false)) {

@@ -165,6 +165,7 @@ private:
 
   uint64_t received_ = 0;
   std::vector<child_id> lost_;
+  std::vector<child_id> declined_;
   bool retry_pending_ = false;
   bool started_ = false;
   bool joined_ = false;

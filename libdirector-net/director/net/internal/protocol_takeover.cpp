@@ -66,7 +66,8 @@ void protocol::place() {
       offers[to->second].push_back(id);
     else if (now.keep)
       groups[x.tried].push_back({id, now.last.author});
-    else if (is_candidate(now.last.author))
+    else if (is_candidate(now.last.author)
+             && !x.tried.contains(now.last.author))
       // Nobody else may have it.
       offers[now.last.author].push_back(id);
   }
