@@ -187,24 +187,22 @@ std::string random_schedule(uint32_t seed, bool pause) {
   return {};
 }
 
-} // namespace
-
-TEST_CASE("random schedules with pause_minority", "[net_model]") {
+void check_schedules(bool pause) {
   auto runs = env_number("DIRECTOR_MODEL_RUNS", 500);
   auto first = env_number("DIRECTOR_MODEL_SEED", 1);
   for (uint32_t seed = first; seed < first + runs; ++seed) {
-    auto wrong = random_schedule(seed, true);
+    auto wrong = random_schedule(seed, pause);
     INFO("DIRECTOR_MODEL_SEED=" << seed << " DIRECTOR_MODEL_RUNS=1");
     REQUIRE(wrong == "");
   }
 }
 
+} // namespace
+
+TEST_CASE("random schedules with pause_minority", "[net_model]") {
+  check_schedules(true);
+}
+
 TEST_CASE("random schedules with ignore", "[net_model]") {
-  auto runs = env_number("DIRECTOR_MODEL_RUNS", 500);
-  auto first = env_number("DIRECTOR_MODEL_SEED", 1);
-  for (uint32_t seed = first; seed < first + runs; ++seed) {
-    auto wrong = random_schedule(seed, false);
-    INFO("DIRECTOR_MODEL_SEED=" << seed << " DIRECTOR_MODEL_RUNS=1");
-    REQUIRE(wrong == "");
-  }
+  check_schedules(false);
 }
