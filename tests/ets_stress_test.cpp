@@ -325,3 +325,37 @@ TEST_CASE("directors killed at random leave no orphan and start nothing twice",
   }));
   CHECK(to->twins() == 0);
 }
+
+TEST_CASE("a table goes with its actor system, whoever has died before",
+          "[ets_stress]") {
+  // What would be left is the last of many timers, at the wrong moment.
+  constexpr size_t count = 100;
+  auto rounds = env_number("DIRECTOR_STRESS_ROUNDS", 10'000) / 200;
+  size_t left = 0;
+  for (size_t round = 0; round < rounds; ++round) {
+    std::weak_ptr<ets::table> rest;
+    {
+      world env;
+      ets::table_options options;
+      options.kill_grace = 2ms;
+      options.sink = nullptr;
+      auto tab = value_of(ets::open(*env.sys, "test", options));
+      rest = tab;
+      auto to = std::make_shared<census>(count);
+      child_spec common;
+      common.start = counted(to);
+      std::vector<client> directors;
+      for (size_t i = 0; i < count; ++i) {
+        child_spec spec;
+        spec.id = i;
+        spec.append = true;
+        directors.push_back(start_on(env, tab, common));
+        REQUIRE(directors.back().start_child(std::move(spec)));
+      }
+      for (auto& dir : directors)
+        send_exit(as_actor(dir.handle()), caf::exit_reason::kill);
+    }
+    left += rest.expired() ? 0 : 1;
+  }
+  CHECK(left == 0);
+}

@@ -193,6 +193,27 @@ TEST_CASE("an actor system may end while its nodes connect", "[net]") {
   }
 }
 
+TEST_CASE("a table goes with its actor system, though nobody closes it",
+          "[net]") {
+  std::vector<std::weak_ptr<net::table>> tables;
+  for (int i = 0; i < 20; ++i) {
+    world env{
+      [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+    for (int k = 0; k < 10; ++k) {
+      net::options options;
+      options.table = std::to_string(k);
+      options.alone_after = 0ms;
+      // What would be left is the last of many timers, at the wrong moment.
+      options.heartbeat = 300us;
+      options.sink = nullptr;
+      tables.push_back(value_of(net::join(*env.sys, options)));
+    }
+  }
+  auto left = std::ranges::count_if(tables,
+                                    [](auto& x) { return !x.expired(); });
+  CHECK(left == 0);
+}
+
 TEST_CASE("others take over from a table that is closed", "[net]") {
   node a{"a"};
   node b{"b", near(a)};

@@ -25,6 +25,7 @@ struct leave_event;
 struct link_event;
 struct news_event;
 struct rebalance_event;
+struct stop_event;
 
 } // namespace detail
 } // namespace director::net
@@ -43,5 +44,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(director_net, DIRECTOR_TYPE_ID_BASE + 150)
   CAF_ADD_TYPE_ID(director_net, (director::net::detail::link_event))
   CAF_ADD_TYPE_ID(director_net, (director::net::detail::news_event))
   CAF_ADD_TYPE_ID(director_net, (director::net::detail::rebalance_event))
+  CAF_ADD_TYPE_ID(director_net, (director::net::detail::stop_event))
 
 CAF_END_TYPE_ID_BLOCK(director_net)

@@ -65,6 +65,7 @@ caf::behavior keeper::make_behavior() {
     [this](const detail::orphans_event& x) { watch(x.orphans); },
     [this](const detail::orphan_gone_event& x) {
       table_->bury(x);
+      forget(x.number);
       // There may be many of them: whatever waits is looked at once.
       if (!std::exchange(turn_pending_, true))
         compat::send(caf::actor{this}, caf::message_priority::normal, context(),
@@ -80,6 +81,7 @@ caf::behavior keeper::make_behavior() {
 }
 
 void keeper::on_exit() {
+  timer_.dispose();
   // Nothing but a kill, a defect or the end of the actor system ends this actor
   // before the table is closed; a table without it would leave others waiting.
   table_->end();
@@ -97,27 +99,49 @@ void keeper::on_exit() {
 // -- orphans ------------------------------------------------------------------
 
 void keeper::watch(const std::vector<detail::orphan>& orphans) {
-  std::vector<detail::orphan_gone_event> late;
+  auto grace = table_->options().kill_grace;
+  auto now = clock_type::now();
   for (auto& x : orphans) {
-    detail::orphan_gone_event gone{x.row, x.number};
-    x.handle->attach_functor([self = address(), gone] {
-      if (auto to = caf::actor_cast<caf::actor>(self))
-        compat::send(to, caf::message_priority::normal, nullptr, gone);
-    });
+    x.handle->attach_functor(
+      [self = address(), gone = detail::orphan_gone_event{x.row, x.number}] {
+        if (auto to = caf::actor_cast<caf::actor>(self))
+          compat::send(to, caf::message_priority::normal, nullptr, gone);
+      });
     compat::send(x.handle, caf::message_priority::high, context(),
                  caf::exit_msg{address(), caf::exit_reason::kill});
-    late.push_back(gone);
+    if (grace != caf::infinite)
+      victims_.emplace(x.number, victim{x.row, now + grace});
   }
-  auto grace = table_->options().kill_grace;
-  if (grace == caf::infinite)
-    return;
-  run_delayed(grace, [this, late = std::move(late)] { give_up(late); });
+  if (!timer_)
+    arm();
 }
 
-void keeper::give_up(const std::vector<detail::orphan_gone_event>& late) {
+void keeper::forget(uint64_t number) {
+  victims_.erase(number);
+  // A timer that runs out while the actor system ends would keep this actor,
+  // and the table, in memory: CAF no longer looks at what it wakes up.
+  if (victims_.empty())
+    std::exchange(timer_, {}).dispose();
+}
+
+void keeper::arm() {
+  if (victims_.empty())
+    return;
+  auto delay = victims_.begin()->second.deadline - clock_type::now();
+  timer_ = run_delayed(std::max(delay, clock_type::duration{0}), [this] {
+    timer_ = {};
+    give_up();
+    arm();
+  });
+}
+
+void keeper::give_up() {
+  auto now = clock_type::now();
   auto label = "table " + table_->name();
-  for (auto& x : late) {
-    auto record = table_->give_up(x);
+  while (!victims_.empty() && victims_.begin()->second.deadline <= now) {
+    auto& [number, late] = *victims_.begin();
+    auto record = table_->give_up({late.row, number});
+    victims_.erase(victims_.begin());
     auto& sink = table_->options().sink;
     if (!record || !sink)
       continue;

@@ -4,8 +4,11 @@
 
 #include "director/ets/internal/shared_table.hpp"
 
+#include <caf/disposable.hpp>
 #include <caf/event_based_actor.hpp>
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -36,6 +39,8 @@ protected:
   caf::behavior make_behavior() override;
 
 private:
+  using clock_type = std::chrono::steady_clock;
+
   /// Somebody who wants to know of changes.
   struct listener {
     subscription wish;
@@ -47,9 +52,21 @@ private:
 
   // -- orphans ----------------------------------------------------------------
 
+  /// An orphan that has been killed.
+  struct victim {
+    uint32_t row;
+    clock_type::time_point deadline;
+  };
+
   void watch(const std::vector<detail::orphan>& orphans);
 
-  void give_up(const std::vector<detail::orphan_gone_event>& late);
+  /// Stops waiting for an orphan.
+  void forget(uint64_t number);
+
+  /// Wakes up for the oldest orphan, if any.
+  void arm();
+
+  void give_up();
 
   // -- listeners --------------------------------------------------------------
 
@@ -73,6 +90,9 @@ private:
   void dismiss(const listener& x, const caf::error& reason);
 
   std::shared_ptr<shared_table> table_;
+  /// By number, and so, nearly, by deadline.
+  std::map<uint64_t, victim> victims_;
+  caf::disposable timer_;
   std::vector<listener> listeners_;
   uint64_t last_number_ = 0;
   bool turn_pending_ = false;

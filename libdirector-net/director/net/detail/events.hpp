@@ -41,6 +41,9 @@ struct link_event {
 /// Children are to be spread anew.
 struct rebalance_event {};
 
+/// The actor system ends.
+struct stop_event {};
+
 /// This node leaves.
 struct leave_event {
   caf::timespan timeout;
@@ -55,3 +58,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::leave_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::link_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::news_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::rebalance_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(director::net::detail::stop_event)

@@ -8,6 +8,7 @@
 #include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 
+#include <utility>
 #include <vector>
 
 namespace director::net::internal {
@@ -79,6 +80,10 @@ void basp::abort_handshakes(std::string address, uint16_t port) const {
         doomed.push_back(hdl);
     close_all(broker, doomed, caf::sec::connection_timeout);
   });
+}
+
+void basp::on_stop(std::function<void()> fn) const {
+  broker_->attach_functor(std::move(fn));
 }
 
 bool basp::ping(const caf::node_id& node, caf::timespan timeout) const {

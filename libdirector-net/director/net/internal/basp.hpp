@@ -8,6 +8,7 @@
 #include <caf/timespan.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace director::net::internal {
@@ -36,6 +37,10 @@ public:
   /// and `port`. CAF itself waits for ever if heartbeats are turned off, and
   /// lets everybody else who wants to go there wait as well.
   void abort_handshakes(std::string address, uint16_t port) const;
+
+  /// Calls `fn` on a thread of the middleman when that stops, with which the
+  /// end of an actor system begins.
+  void on_stop(std::function<void()> fn) const;
 
   /// Asks `node` for a sign of life, which CAF gives on its own, and waits for
   /// it. Blocks the caller.

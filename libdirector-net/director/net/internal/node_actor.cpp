@@ -72,6 +72,12 @@ const char* node_actor::name() const {
 
 caf::behavior node_actor::make_behavior() {
   begun_ = clock_type::now();
+  // CAF's clock stops last: what it wakes up then would stay in memory.
+  transport_.on_stop([self = address()] {
+    if (auto to = caf::actor_cast<caf::actor>(self))
+      compat::send(to, caf::message_priority::normal, nullptr,
+                   detail::stop_event{});
+  });
   listen();
   return compat::make_behavior(
     this,
@@ -124,6 +130,7 @@ caf::behavior node_actor::make_behavior() {
       protocol_.rebalance(clock_type::now());
       settle();
     },
+    [this](detail::stop_event) { quit(caf::exit_reason::user_shutdown); },
     [this](detail::leave_event x) {
       fetch();
       auto now = clock_type::now();

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 
 namespace director::net::internal {
 
@@ -71,6 +72,11 @@ public:
   /// @param timeout For all of it, except for the lookup of a name; at most a
   /// day.
   void connect(const endpoint& to, caf::timespan timeout, on_peer fn);
+
+  /// Calls `fn` on another thread when the actor system is about to end.
+  void on_stop(std::function<void()> fn) const {
+    basp_.on_stop(std::move(fn));
+  }
 
 private:
   /// Fails if TLS is needed, but not loaded.
