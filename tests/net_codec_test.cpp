@@ -147,9 +147,9 @@ TEST_CASE("packets survive the wire", "[net]") {
     beat.stamp = 5;
     beat.echo = 6;
     beat.oldest_ballot = 7;
-    beat.open = true;
+    beat.directors = 3;
     CHECK(w.trip(beat).oldest_ballot == 7);
-    CHECK(w.trip(beat).open);
+    CHECK(w.trip(beat).directors == 3);
     CHECK(w.trip(offer{{1, "x"}}).ids.size() == 2);
     CHECK(w.trip(decline{{1}}).ids.size() == 1);
     CHECK(w.trip(move_request{{1}}).ids.size() == 1);

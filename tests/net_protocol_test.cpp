@@ -218,17 +218,38 @@ TEST_CASE("a child whose functions a node lacks goes to another",
   CHECK(sim.at(2)->running.size() == 10);
 }
 
-TEST_CASE("children wait for a node with directors", "[net_protocol]") {
-  simulation sim{102};
+TEST_CASE("what a node has declined is asked of its next director",
+          "[net_protocol]") {
+  // Once the node that decides, once another one.
+  auto decider = GENERATE(true, false);
+  simulation sim{103};
   assemble(sim, 3);
-  sim.at(0)->directors = false;
-  sim.at(1)->directors = false;
+  for (size_t place : {0, 1})
+    for (auto& id : ids(0, 10))
+      sim.at(place)->unknown_functions.insert(id);
   sim.at(2)->claim(ids(0, 10), claim_mode::fresh, true);
   REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
   sim.crash(2);
   sim.run(10s);
   CHECK(running(sim) == 0);
-  sim.at(1)->directors = true;
+  auto decides = (sim.at(0)->key < sim.at(1)->key) == decider ? 0 : 1;
+  sim.at(decides)->unknown_functions.clear();
+  sim.at(decides)->director_count = 2;
+  CHECK(sim.run_until(20s, [&] { return settled(sim, 10); }));
+  CHECK(sim.at(decides)->running.size() == 10);
+}
+
+TEST_CASE("children wait for a node with directors", "[net_protocol]") {
+  simulation sim{102};
+  assemble(sim, 3);
+  sim.at(0)->director_count = 0;
+  sim.at(1)->director_count = 0;
+  sim.at(2)->claim(ids(0, 10), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
+  sim.crash(2);
+  sim.run(10s);
+  CHECK(running(sim) == 0);
+  sim.at(1)->director_count = 1;
   CHECK(sim.run_until(20s, [&] { return settled(sim, 10); }));
 }
 
@@ -422,14 +443,14 @@ TEST_CASE("a node tells at once that it can take children", "[net_protocol]") {
   simulation sim{155};
   sim.conditions.min_delay = sim.conditions.max_delay = 1ms;
   assemble(sim, 2);
-  auto open = [&] {
-    return sim.at(0)->core.members().find(sim.at(1)->key)->open;
+  auto known = [&] {
+    return sim.at(0)->core.members().find(sim.at(1)->key)->directors;
   };
   auto before = sim.now();
-  for (auto x : {false, true}) {
-    sim.at(1)->directors = x;
+  for (uint64_t x : {0, 2}) {
+    sim.at(1)->director_count = x;
     sim.at(1)->core.flush();
-    CHECK(sim.run_until(1s, [&] { return open() == x; }));
+    CHECK(sim.run_until(1s, [&] { return known() == x; }));
   }
   CHECK(sim.now() - before < sim.settings.heartbeat);
 }

@@ -179,8 +179,8 @@ void sim_node::start(std::vector<child_id> ids) {
   });
 }
 
-bool sim_node::can_start() const {
-  return directors;
+uint64_t sim_node::directors() const {
+  return director_count;
 }
 
 bool sim_node::may_give(const child_id& id) const {
@@ -221,7 +221,7 @@ void sim_node::end_directors() {
           self.core.erase(id);
         }
       }
-      self.directors = false;
+      self.director_count = 0;
       self.core.directors_ended();
       self.core.flush();
     });

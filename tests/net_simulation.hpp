@@ -49,7 +49,7 @@ public:
   void received_everywhere(uint64_t count) override;
   void depart(std::vector<child_id> ids, departure why) override;
   void start(std::vector<child_id> ids) override;
-  bool can_start() const override;
+  uint64_t directors() const override;
   bool may_give(const child_id& id) const override;
   void node_changed(const peer& x) override;
   void turned_away(const std::string& text) override;
@@ -111,7 +111,7 @@ public:
   std::string refusal;
   std::set<child_id> unknown_functions;
   size_t conflicts = 0;
-  bool directors = true;
+  uint64_t director_count = 1;
   bool frozen = false;
   bool left = false;
   std::vector<std::function<void()>> held_up;

@@ -132,6 +132,28 @@ TEST_CASE("any director of a node may know the functions of a child", "[net]") {
   CHECK(a.env.log->count("'only c' is not in the catalog") == 1);
 }
 
+TEST_CASE("a director that comes later may know the functions of a child",
+          "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  node c{"c", near(a)};
+  auto spec = worker(1);
+  spec.start = "only c";
+  value_of(c.dir->start_child(spec));
+  CHECK(!c.tab->leave());
+  CHECK(a.env.log->await("'only c' is not in the catalog"));
+  CHECK(b.env.log->await("'only c' is not in the catalog"));
+  auto options = b.director_options_of_node();
+  options.name = "later";
+  options.catalog.add_start("only c", [](start_context& ctx) {
+    return ctx.spawn([](caf::event_based_actor*) {
+      return caf::behavior{[](count_atom) { return std::string{"later"}; }};
+    });
+  });
+  b.env.start({}, options);
+  CHECK(b.env.eventually([&] { return asked(a, 1) == "later"; }));
+}
+
 TEST_CASE("children spread over nodes on request", "[net]") {
   node a{"a"};
   std::vector<child_spec> specs;

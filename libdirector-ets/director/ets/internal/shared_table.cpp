@@ -129,6 +129,7 @@ caf::error shared_table::attach(table_client& client) {
     if (closed_)
       return closed_error();
     seats_.emplace(&client, who);
+    ++directors_;
   }
   if (auto self = caf::actor_cast<caf::actor>(client.address()))
     self->attach_functor([keeper = keeper_, address = client.address(),

@@ -166,8 +166,8 @@ public:
   /// Claims one record. Returns false if that is not possible just now.
   bool try_claim(table_client& client, claim_item& item);
 
-  /// Returns the number of directors that use the table.
-  size_t directors() const;
+  /// Returns how many directors have used the table so far, 0 if none does now.
+  uint64_t directors() const;
 
   /// Tells whether there are no directors, and nothing of those that were
   /// there runs or is yet to be settled.
@@ -177,9 +177,11 @@ public:
   /// those that all directors have declined.
   std::vector<child_id> offer(const std::vector<child_id>& ids);
 
-  /// Notes that a director cannot start a child. Returns whether there is
-  /// another one that has not said so.
-  bool note_declined(const table_client& client, const child_id& id);
+  /// Notes that a director cannot start a child.
+  void note_declined(const table_client& client, const child_id& id);
+
+  /// Tells whether there are directors, and all have declined a child.
+  bool all_decline(const child_id& id) const;
 
   /// Has children ended by their directors; by whoever has them if their
   /// records belong to another node already.
@@ -310,6 +312,7 @@ private:
 
   mutable std::mutex seats_mutex_;
   std::unordered_map<const table_client*, seat_ptr> seats_;
+  uint64_t directors_ = 0;
   /// Directors that have no seat any more, but whose records are not settled.
   std::atomic<size_t> settling_ = 0;
 

@@ -75,18 +75,19 @@ bool shared_table::make_offer(load& x) {
   return true;
 }
 
-bool shared_table::note_declined(const table_client& client,
+void shared_table::note_declined(const table_client& client,
                                  const child_id& id) {
-  auto others = false;
-  for (auto& who : all_seats()) {
+  if (auto who = find_seat(client)) {
     std::lock_guard guard{who->mutex};
-    if (who->client == &client)
-      who->declined.insert(id);
-    else
-      others = others
-               || (who->client != nullptr && !who->declined.contains(id));
+    who->declined.insert(id);
   }
-  return others;
+}
+
+bool shared_table::all_decline(const child_id& id) const {
+  auto loads = all_loads();
+  return !loads.empty() && std::ranges::all_of(loads, [&](auto& x) {
+    return x.declined.contains(id);
+  });
 }
 
 void shared_table::declined(table_client& client, const child_id& id) {

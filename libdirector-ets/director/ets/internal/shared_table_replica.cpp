@@ -118,9 +118,9 @@ bool shared_table::try_claim(table_client& client, claim_item& item) {
   return who->client != nullptr && claim_one(*who, item, garbage);
 }
 
-size_t shared_table::directors() const {
+uint64_t shared_table::directors() const {
   std::lock_guard guard{seats_mutex_};
-  return seats_.size();
+  return seats_.empty() ? 0 : directors_;
 }
 
 bool shared_table::deserted() const {

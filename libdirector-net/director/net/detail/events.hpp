@@ -21,8 +21,6 @@ struct claim_event {
 /// A director cannot start a child that it was offered.
 struct decline_event {
   child_id id;
-  /// Whether no other director of this node could.
-  bool for_good = false;
 };
 
 /// A child that had to end because another node has it is gone.

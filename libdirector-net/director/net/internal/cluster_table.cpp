@@ -147,8 +147,8 @@ void cluster_table::abandon(table_client& client) {
 }
 
 void cluster_table::declined(table_client& client, const child_id& id) {
-  auto others = local_->note_declined(client, id);
-  tell(detail::decline_event{id, !others});
+  local_->note_declined(client, id);
+  tell(detail::decline_event{id});
 }
 
 // -- writes -------------------------------------------------------------------

@@ -70,7 +70,7 @@ public:
   }
 
   bool operator()(const heartbeat& x) {
-    return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.open,
+    return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.directors,
                x.leaving, x.voter, x.members);
   }
 
@@ -250,7 +250,7 @@ public:
   }
 
   bool operator()(heartbeat& x) {
-    return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.open,
+    return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.directors,
                x.leaving, x.voter, x.members);
   }
 

@@ -327,7 +327,7 @@ void membership::handle(peer& from, const heartbeat& x, time_point now) {
   if (x.echo != 0 && from_stamp(x.echo) <= now)
     from.leased_until = std::max(from.leased_until,
                                  from_stamp(x.echo) + settings_.suspicion);
-  from.open = x.open;
+  from.directors = x.directors;
   from.leaving = x.leaving;
   from.voter = x.voter;
   for (auto& who : x.members)
@@ -347,7 +347,7 @@ void membership::down(peer& x, bool dead, time_point now) {
     return;
   x.state = node_state::down;
   x.since = now;
-  x.open = false;
+  x.directors = 0;
   x.leased_until = time_point{};
   listener_.went_down(x);
   check_ready(now);

@@ -74,8 +74,8 @@ struct peer {
   int differences = 0;
   /// How many of this node's changes have arrived there.
   uint64_t received = 0;
-  /// Can take children.
-  bool open = false;
+  /// See `heartbeat::directors`.
+  uint64_t directors = 0;
   bool leaving = false;
   /// Counts for the majority.
   bool voter = false;

@@ -103,7 +103,8 @@ caf::behavior node_actor::make_behavior() {
         auto next = *now;
         next.body = nullptr;
         next.wanted = true;
-        if (protocol_.put(std::move(next)) && x.for_good)
+        // Who attaches from here on is announced after that.
+        if (protocol_.put(std::move(next)) && table_->local().all_decline(x.id))
           protocol_.declined({x.id});
         protocol_.flush();
       }
@@ -408,8 +409,8 @@ void node_actor::start(std::vector<child_id> ids) {
   declined_.insert(declined_.end(), declined.begin(), declined.end());
 }
 
-bool node_actor::can_start() const {
-  return table_->local().directors() > 0;
+uint64_t node_actor::directors() const {
+  return table_->local().directors();
 }
 
 bool node_actor::may_give(const child_id& id) const {
@@ -539,14 +540,15 @@ void node_actor::publish_view() {
   auto& members = protocol_.members();
   auto& self = members.settings().self;
   nodes.push_back({self.key, self.name, self.where, node_state::up, true,
-                   can_start(), false, protocol_.children_of(self.key),
+                   directors() > 0, false, protocol_.children_of(self.key),
                    system().node()});
   int64_t up = 1;
   for (auto& [key, x] : members.peers()) {
     if (x.dead)
       continue;
-    nodes.push_back({key, x.who.name, x.who.where, x.state, false, x.open,
-                     x.leaving, x.live() ? protocol_.children_of(key) : 0,
+    nodes.push_back({key, x.who.name, x.who.where, x.state, false,
+                     x.directors > 0, x.leaving,
+                     x.live() ? protocol_.children_of(key) : 0,
                      table_->log().location_of(key)});
     up += x.state == node_state::up ? 1 : 0;
   }

@@ -62,7 +62,7 @@ private:
 
   void start(std::vector<child_id> ids) override;
 
-  bool can_start() const override;
+  uint64_t directors() const override;
 
   bool may_give(const child_id& id) const override;
 

@@ -113,8 +113,9 @@ struct heartbeat {
   uint64_t claims = 0;
   /// Ballots before this one are over.
   uint64_t oldest_ballot = 0;
-  /// Whether the sender can take children.
-  bool open = false;
+  /// How many directors the sender has had so far, 0 if it has none now and so
+  /// can take no children. What it has declined may be asked again with each.
+  uint64_t directors = 0;
   bool leaving = false;
   /// Whether the sender counts for the majority.
   bool voter = false;

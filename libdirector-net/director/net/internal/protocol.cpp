@@ -154,7 +154,7 @@ void protocol::describe(heartbeat& beat) const {
     beat.claims = i->second;
   beat.oldest_ballot = ballots_.empty() ? last_ballot_ + 1
                                         : ballots_.begin()->first;
-  beat.open = env_.can_start();
+  beat.directors = env_.directors();
   beat.leaving = leaving_;
   beat.members = members_.live_contacts();
 }
@@ -295,7 +295,10 @@ void protocol::handle(peer& from, receipt& x) {
 }
 
 void protocol::handle(peer& from, heartbeat& x) {
+  auto directors = from.directors;
   members_.handle(from, x, now_);
+  if (from.directors != directors)
+    ask_again(from.who.key);
   // What is older than the oldest ballot is over, even if nobody has said so.
   std::vector<uint64_t> over;
   auto key = from.who.key;
@@ -546,8 +549,9 @@ void protocol::flush() {
     check_received();
   }
   // Children may be lost before the next heartbeat.
-  if (auto open = env_.can_start(); open != open_) {
-    open_ = open;
+  if (auto count = env_.directors(); count != directors_) {
+    directors_ = count;
+    ask_again(members_.self());
     members_.announce(now_);
   }
 }

@@ -82,8 +82,9 @@ public:
   /// Children are to be started here.
   virtual void start(std::vector<child_id> ids) = 0;
 
-  /// Tells whether this node has directors that could start children.
-  virtual bool can_start() const = 0;
+  /// Returns how many directors this node has had so far, 0 if it has none now
+  /// that could start children.
+  virtual uint64_t directors() const = 0;
 
   /// Tells whether nothing is left here of a child that has no director.
   virtual bool may_give(const child_id& id) const = 0;
@@ -416,6 +417,9 @@ private:
   void note_decline(node_key by, const std::vector<child_id>& ids,
                     bool for_good);
 
+  /// A node has got another director, which may know what all others lack.
+  void ask_again(node_key by);
+
   /// An offer has come to nothing.
   void place_again(const child_id& id, errand& x);
 
@@ -463,7 +467,8 @@ private:
   bool place_soon_ = false;
   bool to_rebalance_ = false;
   /// Whether the others know that this node can take children.
-  bool open_ = false;
+  /// What the others have been told.
+  uint64_t directors_ = 0;
   bool paused_ = false;
   bool leaving_ = false;
   bool ending_directors_ = false;

@@ -31,11 +31,11 @@ bool protocol::coordinates() const {
 
 std::vector<placement_node> protocol::candidates() const {
   std::vector<placement_node> result;
-  if (!leaving_ && env_.can_start())
+  if (!leaving_ && env_.directors() > 0)
     result.push_back(
       {members_.self(), settings_.self.name, children_of(members_.self())});
   for (auto& [key, x] : members_.peers())
-    if (x.state == node_state::up && x.open && !x.leaving)
+    if (x.state == node_state::up && x.directors > 0 && !x.leaving)
       result.push_back({key, x.who.name, children_of(key)});
   return result;
 }
@@ -122,7 +122,7 @@ void protocol::offer_to(node_key target, std::vector<child_id> ids) {
 }
 
 void protocol::handle(peer& from, offer& x) {
-  if (!env_.can_start() || leaving_ || paused_)
+  if (env_.directors() == 0 || leaving_ || paused_)
     return members_.send(from, decline{std::move(x.ids), false});
   for (auto& id : x.ids) {
     auto* now = ledger_.find(id);
@@ -174,6 +174,12 @@ void protocol::note_decline(node_key by, const std::vector<child_id>& ids,
     else
       x.until = now_ + settings_.heartbeat;
   }
+}
+
+void protocol::ask_again(node_key by) {
+  for (auto& [id, x] : errands_)
+    if (x.tried.erase(by) > 0 && x.target == 0)
+      place_again(id, x);
 }
 
 // -- moving -------------------------------------------------------------------
