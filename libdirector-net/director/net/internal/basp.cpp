@@ -19,8 +19,11 @@ namespace compat = director::internal::compat;
 
 using caf::io::basp_broker;
 
-/// Returns null if the broker has stopped: then the greater part of it is gone.
+/// Returns null if the broker is gone or has stopped: then the greater part of
+/// it is gone.
 basp_broker* running(const caf::actor& broker) {
+  if (!broker)
+    return nullptr;
   auto* base = caf::actor_cast<caf::abstract_actor*>(broker);
   auto* result = static_cast<basp_broker*>(base);
   return result->getf(caf::abstract_actor::is_terminated_flag) ? nullptr
@@ -40,19 +43,25 @@ void close_all(basp_broker& broker,
 
 basp::basp(caf::actor_system& sys)
   : sys_(&sys),
-    broker_(sys.middleman().named_broker<caf::io::basp_broker>("BASP")) {
+    broker_(
+      sys.middleman().named_broker<caf::io::basp_broker>("BASP").address()) {
   // nop
 }
 
-caf::proxy_registry* basp::proxies() const {
-  auto* broker = running(broker_);
-  return broker != nullptr ? &broker->proxies() : nullptr;
+caf::actor basp::broker() const {
+  return caf::actor_cast<caf::actor>(broker_);
+}
+
+caf::proxy_registry* basp::proxies(const caf::actor& broker) {
+  auto* ptr = running(broker);
+  return ptr != nullptr ? &ptr->proxies() : nullptr;
 }
 
 template <class F>
 void basp::run_in_broker(F fn) const {
-  sys_->middleman().run_later([broker = broker_, fn = std::move(fn)] {
-    if (auto* ptr = running(broker))
+  sys_->middleman().run_later([self = *this, fn = std::move(fn)] {
+    auto handle = self.broker();
+    if (auto* ptr = running(handle))
       fn(*ptr);
   });
 }
@@ -83,16 +92,22 @@ void basp::abort_handshakes(std::string address, uint16_t port) const {
 }
 
 void basp::on_stop(std::function<void()> fn) const {
-  broker_->attach_functor(std::move(fn));
+  if (auto handle = broker())
+    handle->attach_functor(std::move(fn));
+  else
+    fn();
 }
 
 bool basp::ping(const caf::node_id& node, caf::timespan timeout) const {
+  auto handle = broker();
+  if (!handle)
+    return false;
   auto result = false;
   caf::scoped_actor self{*sys_};
   auto question = caf::make_message(caf::get_atom_v, std::string{"director"});
   uint64_t receiver = caf::io::basp::header::config_server_id;
   compat::request_receive(
-    self, broker_, timeout,
+    self, handle, timeout,
     [&](const std::string&, const caf::message&) { result = true; },
     [](const caf::error&) {}, caf::forward_atom_v, node, receiver,
     std::move(question));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <caf/actor.hpp>
+#include <caf/actor_addr.hpp>
 #include <caf/fwd.hpp>
 #include <caf/node_id.hpp>
 #include <caf/timespan.hpp>
@@ -21,9 +22,12 @@ public:
   /// @pre `sys.has_middleman()`
   explicit basp(caf::actor_system& sys);
 
-  /// Returns where proxies come from, or null if the middleman has stopped.
-  /// Lives as long as this object.
-  caf::proxy_registry* proxies() const;
+  /// Returns the broker, an empty handle if it is gone.
+  caf::actor broker() const;
+
+  /// Returns where proxies come from, which lives as long as the broker, or
+  /// null if that is gone or has stopped.
+  static caf::proxy_registry* proxies(const caf::actor& broker);
 
   /// Closes the connection to `node`. Those who monitor the node get the
   /// message that it is down, those who monitor an actor there too.
@@ -51,7 +55,9 @@ private:
   void run_in_broker(F fn) const;
 
   caf::actor_system* sys_;
-  caf::actor broker_;
+  // A weak reference, because CAF 0.18.7 keeps what a broker gets after it has
+  // stopped, and so its senders, as long as the broker lives.
+  caf::actor_addr broker_;
 };
 
 } // namespace director::net::internal

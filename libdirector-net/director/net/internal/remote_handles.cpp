@@ -39,14 +39,11 @@ caf::actor remote_handles::get(const caf::node_id& node,
     return sys_->registry().get<caf::actor>(id);
   if (!node || id == caf::invalid_actor_id)
     return {};
-  auto* registry = without_last_hop(proxies());
+  auto broker = basp_.broker();
+  auto* registry = without_last_hop(basp::proxies(broker));
   if (registry == nullptr)
     return {};
   return caf::actor_cast<caf::actor>(registry->get_or_put(node, id));
-}
-
-caf::proxy_registry* remote_handles::proxies() const {
-  return basp_.proxies();
 }
 
 void publish_handle(caf::actor_system& sys, const caf::actor& hdl) {
@@ -56,7 +53,8 @@ void publish_handle(caf::actor_system& sys, const caf::actor& hdl) {
 
 caf::error decode_with(caf::actor_system& sys, const remote_handles& handles,
                        std::span<const std::byte> bytes, decode_fn& fn) {
-  compat::decoder decoder{sys, without_last_hop(handles.proxies()),
+  auto broker = handles.connections().broker();
+  compat::decoder decoder{sys, without_last_hop(basp::proxies(broker)),
                           bytes.data(), bytes.size()};
   auto& source = decoder.source();
   try {

@@ -38,8 +38,9 @@ public:
   ///          passed to `publish_handle` or has ended.
   caf::actor get(const caf::node_id& node, caf::actor_id id) const;
 
-  /// Returns where proxies come from, or null if the middleman has stopped.
-  caf::proxy_registry* proxies() const;
+  const basp& connections() const noexcept {
+    return basp_;
+  }
 
 private:
   caf::actor_system* sys_;
