@@ -412,10 +412,16 @@ void cluster::check_overlaps() {
 
 void cluster::check_handles() {
   for (auto& [name, x] : nodes_)
-    for (auto& [id, y] : copy(name)) {
-      INFO("from node " << name << " to child " << id);
-      CHECK(x->ask("ask " + std::to_string(id)) == y.node);
-    }
+    for (auto& [id, y] : copy(name))
+      // Two nodes that have just found each other again may still replace the
+      // connection, which costs the requests that are under way.
+      eventually([&]() -> std::string {
+        auto answer = x->ask("ask " + std::to_string(id));
+        if (answer == y.node)
+          return {};
+        return "child " + std::to_string(id) + " of node " + y.node
+               + " tells node " + name + " " + answer;
+      });
 }
 
 std::string cluster::unsettled(const ids& children, const ids& uncertain) {
