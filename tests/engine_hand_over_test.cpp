@@ -597,25 +597,37 @@ TEST_CASE("a director ends although what it hands over does not", "[engine]") {
 }
 
 TEST_CASE("what the table will not take back stays", "[engine]") {
-  auto refuse = false;
+  using director::test::table_call;
+  std::optional<table_call> refused;
   lender r{std::make_shared<director::test::faulty_table>(
-    std::make_shared<list_table>(), [&](director::test::table_call call) {
-      return refuse && call == director::test::table_call::put
-               ? caf::make_error(caf::sec::runtime_error)
-               : caf::error{};
+    std::make_shared<list_table>(), [&](table_call call) {
+      return call == refused ? caf::make_error(caf::sec::runtime_error)
+                             : caf::error{};
     })};
   r.up({fake_spec("a"), with_plan("b", after_a_while(1s))});
-  r.crash("b");
-  r.release({"a"});
-  refuse = true;
-  r.die("a");
-  r.release({"b"});
-  refuse = false;
-  CHECK(r.reported("table_error") == 1);
+  SECTION("when it is released") {
+    r.crash("b");
+    r.release({"a"});
+    refused = table_call::put;
+    r.die("a");
+    r.release({"b"});
+    refused.reset();
+    CHECK(r.reported("table_error") == 1);
+    // The restart that was scheduled is made up for.
+    r.world.advance(0s);
+    CHECK(r.status("b") == "running");
+  }
+  SECTION("when it is deleted") {
+    auto end = r.terminate("a", true);
+    r.release({"a"});
+    refused = table_call::erase;
+    r.die("a");
+    refused.reset();
+    CHECK(r.error(end) == caf::sec::runtime_error);
+  }
   CHECK(r.ok(r.restart("a")));
-  // The restart that was scheduled is made up for.
-  r.world.advance(0s);
-  CHECK(r.status("b") == "running");
+  r.release({"a"}, 0s);
+  CHECK(r.child("a").kills == 1);
 }
 
 TEST_CASE("a slow table takes children back", "[engine]") {

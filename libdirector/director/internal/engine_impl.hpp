@@ -102,6 +102,7 @@ void engine::erase_then(uint32_t index, F fn) {
             return fn(err);
           if (err) {
             y->at = phase::running;
+            y->leaves = farewell::none;
             if (!y->record.handle)
               rest(child.slot);
           } else {
