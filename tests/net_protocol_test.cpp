@@ -239,6 +239,26 @@ TEST_CASE("what a node has declined is asked of its next director",
   CHECK(sim.at(decides)->running.size() == 10);
 }
 
+TEST_CASE("a placement always has nodes to choose from", "[net_protocol]") {
+  simulation sim{104};
+  size_t fewest = 100;
+  sim.settings.placement = [&](auto& children, auto& nodes) {
+    fewest = std::min(fewest, nodes.size());
+    return std::vector<node_key>(children.size(), nodes.at(0).key);
+  };
+  assemble(sim, 3);
+  for (size_t place : {0, 1})
+    sim.at(place)->unknown_functions.insert(1);
+  sim.at(2)->claim({1}, claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 1); }));
+  sim.crash(2);
+  sim.run(10s);
+  // Both have been asked, then nobody was left.
+  CHECK(fewest == 1);
+  CHECK(sim.at(0)->complaints.empty());
+  CHECK(sim.at(1)->complaints.empty());
+}
+
 TEST_CASE("children wait for a node with directors", "[net_protocol]") {
   simulation sim{102};
   assemble(sim, 3);

@@ -106,6 +106,10 @@ TEST_CASE("options are checked", "[net]") {
                    x.claim_timeout = 3200ms;
                  }),
                  "claim"));
+  for (auto field : {&net::options::heartbeat, &net::options::suspicion,
+                     &net::options::pause_grace, &net::options::claim_timeout})
+    CHECK(contains(complains([&](auto& x) { x.*field = caf::infinite; }),
+                   "longer than a year"));
   auto with_tls = good;
   with_tls.tls = true;
   CHECK(error_of(net::join(*env.sys, with_tls)) == caf::sec::invalid_argument);

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <chrono>
 #include <iterator>
 #include <map>
 #include <random>
@@ -67,6 +68,12 @@ std::string complaint(const options& x) {
     return "listening at all addresses needs one to advertise";
   if (x.partitions == partition_mode::pause_minority && x.expected_nodes < 2)
     return "pause_minority needs the expected number of nodes";
+  // No sum of them must overflow.
+  constexpr caf::timespan longest = std::chrono::hours{24 * 365};
+  for (auto time : {x.heartbeat, x.suspicion, x.pause_grace, x.claim_timeout})
+    if (time > longest)
+      return "heartbeat, suspicion, pause_grace and claim_timeout must not be "
+             "longer than a year";
   if (x.heartbeat <= caf::timespan{0})
     return "the heartbeat interval must be positive";
   if (x.suspicion < 3 * x.heartbeat)

@@ -74,6 +74,8 @@ void protocol::place() {
   for (auto& [tried, children] : groups) {
     auto fit = nodes;
     std::erase_if(fit, [&](auto& node) { return tried.contains(node.key); });
+    if (fit.empty())
+      continue;
     std::ranges::sort(children, by_id);
     std::vector<node_key> targets;
     if (settings_.placement) {
