@@ -344,7 +344,7 @@ TEST_CASE("a start that another node cannot make sense of ends in an error",
   CHECK(b.env.log->await("malformed packet"));
   CHECK(a.env.log->count("up 1") == a.env.log->count("down 1"));
   CHECK(!a.tab->find(1));
-  // It does no harm to others.
+  // Later starts do not suffer.
   CHECK(value_of(a.dir->start_child(worker(2))).handle);
   CHECK(asked(b, 2) == "a");
 }

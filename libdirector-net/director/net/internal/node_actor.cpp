@@ -510,7 +510,7 @@ void node_actor::tick() {
   fetch();
   auto now = clock_type::now();
   protocol_.tick(now);
-  // A node that lives, but cannot make sense of a change, holds up nobody.
+  // Not for ever, if a node lives but cannot make sense of a change.
   while (!waiting_.empty() && waiting_.front().deadline <= now) {
     table_->complete(waiting_.front().ticket,
                      caf::make_error(errc::claim_timeout));

@@ -466,7 +466,6 @@ private:
   size_t taken_ = 0;
   bool place_soon_ = false;
   bool to_rebalance_ = false;
-  /// Whether the others know that this node can take children.
   /// What the others have been told.
   uint64_t directors_ = 0;
   bool paused_ = false;
