@@ -12,7 +12,9 @@
 #include <caf/message_priority.hpp>
 #include <caf/proxy_registry.hpp>
 #include <caf/result.hpp>
+#include <caf/sec.hpp>
 #include <caf/system_messages.hpp>
+#include <caf/timespan.hpp>
 #if CAF_VERSION_MAJOR >= 1
 #  include <caf/event_based_mail.hpp>
 #  include <caf/scheduler.hpp>
@@ -21,6 +23,7 @@
 #  include <caf/scoped_execution_unit.hpp>
 #endif
 
+#include <chrono>
 #include <cstddef>
 #include <tuple>
 #include <utility>
@@ -85,13 +88,23 @@ template <class Self, class Handle, class OnValue, class OnError, class... Ts>
 void request_receive(Self& self, const Handle& receiver, caf::timespan timeout,
                      OnValue on_value, OnError on_error, Ts&&... xs) {
 #if CAF_VERSION_MAJOR >= 1
-  self->mail(std::forward<Ts>(xs)...)
-    .request(receiver, timeout)
-    .receive(std::move(on_value), std::move(on_error));
+  auto pending
+    = self->mail(std::forward<Ts>(xs)...).request(receiver, timeout);
 #else
-  self->request(receiver, timeout, std::forward<Ts>(xs)...)
-    .receive(std::move(on_value), std::move(on_error));
+  auto pending = self->request(receiver, timeout, std::forward<Ts>(xs)...);
 #endif
+  // CAF's clock, which watches the timeout, stops before the last actors of an
+  // actor system do.
+  constexpr auto too_long = caf::timespan{std::chrono::hours{24 * 365}};
+  constexpr auto margin = caf::timespan{std::chrono::seconds{1}};
+  if (timeout < too_long
+      && !self->await_data(std::chrono::high_resolution_clock::now() + timeout
+                           + margin)) {
+    caf::error late{caf::sec::request_timeout};
+    on_error(late);
+    return;
+  }
+  std::move(pending).receive(std::move(on_value), std::move(on_error));
 }
 
 /// Installs handlers for exit messages and for messages that `fs` do not match,

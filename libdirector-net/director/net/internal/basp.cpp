@@ -1,16 +1,19 @@
 #include "director/net/internal/basp.hpp"
 
+#include "director/internal/compat.hpp"
+
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 
-#include <chrono>
 #include <utility>
 #include <vector>
 
 namespace director::net::internal {
+
+namespace compat = director::internal::compat;
 
 namespace {
 
@@ -101,24 +104,12 @@ bool basp::ping(const caf::node_id& node, caf::timespan timeout) const {
     return false;
   auto result = false;
   caf::scoped_actor self{*sys_};
-  auto question = caf::make_message(caf::get_atom_v, std::string{"director"});
   uint64_t receiver = caf::io::basp::header::config_server_id;
-#if CAF_VERSION_MAJOR >= 1
-  auto pending
-    = self->mail(caf::forward_atom_v, node, receiver, std::move(question))
-        .request(handle, timeout);
-#else
-  auto pending = self->request(handle, timeout, caf::forward_atom_v, node,
-                               receiver, std::move(question));
-#endif
-  // When the actor system ends, neither the broker nor CAF's clock, which
-  // watches the timeout, may answer any more.
-  using wall_clock = std::chrono::high_resolution_clock;
-  if (!self->await_data(wall_clock::now() + timeout + std::chrono::seconds{1}))
-    return false;
-  std::move(pending).receive([&](const std::string&,
-                                 const caf::message&) { result = true; },
-                             [](const caf::error&) {});
+  compat::request_receive(
+    self, handle, timeout,
+    [&](const std::string&, const caf::message&) { result = true; },
+    [](const caf::error&) {}, caf::forward_atom_v, node, receiver,
+    caf::make_message(caf::get_atom_v, std::string{"director"}));
   return result;
 }
 
