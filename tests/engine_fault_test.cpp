@@ -27,6 +27,29 @@ struct faulty_rig : rig {
   std::optional<table_call> fault;
 };
 
+/// A table that writes nothing about one child.
+class picky_table final : public director::test::wrapped_table {
+public:
+  picky_table(child_id refused, caf::error why)
+    : wrapped_table(std::make_shared<list_table>()),
+      refused_(std::move(refused)),
+      why_(std::move(why)) {
+    // nop
+  }
+
+  write_result put(table_client& client,
+                   std::span<const put_item> items) override {
+    for (auto& item : items)
+      if (item.record->id == refused_)
+        return write_result::failed(why_);
+    return wrapped_table::put(client, items);
+  }
+
+private:
+  child_id refused_;
+  caf::error why_;
+};
+
 } // namespace
 
 TEST_CASE("a soft fault is answered to the caller", "[engine]") {
@@ -149,6 +172,43 @@ TEST_CASE("a soft fault is answered to the caller", "[engine]") {
   }
   CHECK(r.world.ends.empty());
   CHECK_FALSE(r.eng->ending());
+}
+
+TEST_CASE("a child that the table refuses does not take others along",
+          "[engine]") {
+  auto soft = caf::make_error(caf::sec::bad_function_call);
+  rig r{std::make_shared<picky_table>("b", soft)};
+  r.up({});
+  auto all_or_nothing = GENERATE(false, true);
+  auto all_slow = GENERATE(false, true);
+  r.slow = {"c"};
+  if (all_slow)
+    r.slow = {"a", "b", "c", "d"};
+  auto request = r.world.next_request();
+  auto specs = std::vector{fake_spec("a"), fake_spec("b"), fake_spec("c"),
+                           fake_spec("d")};
+  r.eng->start_children(request, specs, all_or_nothing);
+  if (all_slow)
+    for (auto* id : {"a", "b", "d"})
+      r.eng->child_ready(r.child(id).ref, caf::message{});
+  CHECK(r.child("b").shutdowns == 1);
+  r.die("b");
+  if (all_or_nothing) {
+    for (auto* id : {"a", "c", "d"})
+      r.die(id);
+  } else {
+    r.eng->child_ready(r.child("c").ref, caf::message{});
+  }
+  auto& outcomes
+    = std::get<std::vector<child_outcome>>(*r.world.reply_to(request));
+  CHECK(outcomes[1].err == soft);
+  CHECK(r.status("b") == "none");
+  for (size_t place : {0, 2, 3}) {
+    CHECK(outcomes[place].err
+          == (all_or_nothing ? caf::make_error(errc::undone) : caf::error{}));
+    CHECK(r.status(std::string{"abcd"[place]})
+          == (all_or_nothing ? "none" : "running"));
+  }
 }
 
 TEST_CASE("a record never points to an actor that has ended", "[engine]") {

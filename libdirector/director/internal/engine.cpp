@@ -433,6 +433,7 @@ void engine::turn() {
       if (x != nullptr && x->at == phase::retrying && !ending_)
         consult_plan(child->slot, caf::error{tasks(*x).cause});
     } else if (auto* group = std::get<batch*>(what); batches_.contains(group)) {
+      group->due = false;
       step(*group);
     }
   }

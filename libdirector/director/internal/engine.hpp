@@ -364,6 +364,8 @@ private:
     /// Members whose outcome is open.
     size_t open = 0;
     bool undoing = false;
+    /// Further members are to be started in the next turn.
+    bool due = false;
   };
 
   struct timer_entry {
@@ -486,6 +488,16 @@ private:
 
   void claimed(batch& group, const std::vector<size_t>& places,
                const caf::error& err, std::vector<claim_item> items);
+
+  /// A write, and the members of a group that have started if it succeeds.
+  struct group_write {
+    write_result result;
+    std::vector<size_t> places;
+  };
+
+  /// Writes what was gathered for the members of `group` from `first` on.
+  std::vector<group_write> record(batch& group, size_t first,
+                                  std::vector<size_t> started);
 
   /// Starts the next members of `group`.
   void step(batch& group);

@@ -66,7 +66,8 @@ void engine::claimed(batch& group, const std::vector<size_t>& places,
 void engine::step(batch& group) {
   auto budget = defaults::starts_per_turn;
   auto sequential = group.what == batch::kind::init;
-  std::vector<size_t> recorded;
+  auto first = group.next;
+  std::vector<size_t> started;
   gathering_ = true;
   while (group.next < group.members.size() && budget > 0 && !group.undoing
          && !ending_ && !(sequential && group.open > 0)) {
@@ -97,26 +98,57 @@ void engine::step(batch& group) {
       continue;
     }
     outcome.value = {slots_[index].record.handle, slots_[index].record.extra};
-    recorded.push_back(place);
+    started.push_back(place);
   }
-  ++group.open;
+  auto writes = record(group, first, std::move(started));
+  group.open += writes.size();
+  for (auto& [result, places] : writes)
+    after(std::move(result), [this, &group, places = std::move(places)](
+                               const caf::error& err) {
+      if (err)
+        for (auto place : places)
+          if (!group.undoing && find_slot(group.members[place]) != nullptr)
+            revoke(group.members[place].slot, {0, &group, place}, err);
+      // Last, because a group without open members may be gone.
+      --group.open;
+      advance(group);
+    });
+}
+
+std::vector<engine::group_write>
+engine::record(batch& group, size_t first, std::vector<size_t> started) {
   auto awaited = group.what != batch::kind::takeover;
-  after(flush(awaited), [this, &group, recorded](const caf::error& err) {
-    if (err)
-      for (auto place : recorded)
-        if (find_slot(group.members[place]) != nullptr)
-          revoke(group.members[place].slot, {0, &group, place}, err);
-    // Last, because a group without open members may be gone.
-    --group.open;
-    advance(group);
-  });
+  auto several = gathered_.size() > 1;
+  std::vector<group_write> result;
+  result.push_back({flush(awaited), std::move(started)});
+  auto& err = result.front().result.err();
+  if (!several || !err || is_table_failure(err))
+    return result;
+  // One that the table refuses must not take the others along.
+  auto places = std::move(result.front().places);
+  result.assign(1, {});
+  for (auto place = first; place < group.next; ++place) {
+    auto* x = find_slot(group.members[place]);
+    if (x == nullptr || x->at == phase::erasing)
+      continue;
+    auto index = group.members[place].slot;
+    if (!std::binary_search(places.begin(), places.end(), place)) {
+      store(index);
+      continue;
+    }
+    gathering_ = true;
+    store(index);
+    result.push_back({flush(awaited), {place}});
+  }
+  return result;
 }
 
 void engine::advance(batch& group) {
   if (ending_ || !batches_.contains(&group))
     return;
   if (group.next < group.members.size() && !group.undoing) {
-    if (group.what != batch::kind::init || group.open == 0)
+    if ((group.what != batch::kind::init || group.open == 0)
+        && !std::exchange(group.due, true))
       later(&group);
   } else if (group.open == 0) {
     finish(group);
