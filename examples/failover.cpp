@@ -14,10 +14,14 @@
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <string>
+#include <string_view>
+#include <system_error>
 
 namespace {
 
@@ -96,23 +100,30 @@ struct config : caf::actor_system_config {
   }
 };
 
+bool parse(std::string_view text, uint16_t& port) {
+  const auto* last = text.data() + text.size();
+  auto [end, err] = std::from_chars(text.data(), last, port);
+  return err == std::errc{} && end == last;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3)
+  director::net::options options;
+  auto good = argc >= 3 && parse(argv[2], options.listen.port);
+  for (int i = 3; good && i < argc; ++i) {
+    options.seeds.emplace_back("127.0.0.1", uint16_t{0});
+    good = parse(argv[i], options.seeds.back().port);
+  }
+  if (!good)
     return fail("usage: failover NAME PORT [PORT OF ANY OTHER NODE...]");
   caf::init_global_meta_objects<caf::id_block::director>();
   caf::init_global_meta_objects<caf::id_block::director_ets>();
   caf::init_global_meta_objects<caf::id_block::director_net>();
   caf::io::middleman::init_global_meta_objects();
   caf::core::init_global_meta_objects();
-  director::net::options options;
   options.table = "services";
   options.node = argv[1];
-  options.listen.port = static_cast<uint16_t>(std::stoi(argv[2]));
-  for (int i = 3; i < argc; ++i)
-    options.seeds.push_back(
-      {"127.0.0.1", static_cast<uint16_t>(std::stoi(argv[i]))});
   config cfg;
   caf::actor_system sys{cfg};
   return run(sys, options);
