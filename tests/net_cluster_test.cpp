@@ -1,13 +1,11 @@
 // A cluster of processes, some of which are lost.
 
 #include "net_cluster.hpp"
+#include "ports.hpp"
 
 #include <algorithm>
 #include <limits>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <thread>
-#include <unistd.h>
 
 using namespace net_cluster;
 
@@ -16,20 +14,6 @@ namespace {
 /// Nodes that have not been heard of for three heartbeats get no children,
 /// which on a busy machine may be any.
 const strings patient{"heartbeat=300"};
-
-/// Returns a port of the loopback that nobody listens at.
-uint16_t free_port() {
-  auto fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in addr{};
-  addr.sin_family = AF_INET;
-  addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* ptr = reinterpret_cast<sockaddr*>(&addr);
-  socklen_t size = sizeof(addr);
-  REQUIRE(::bind(fd, ptr, size) == 0);
-  REQUIRE(::getsockname(fd, ptr, &size) == 0);
-  ::close(fd);
-  return ntohs(addr.sin_port);
-}
 
 /// Returns how many children each node has.
 std::map<std::string, size_t> spread(const rows& xs) {

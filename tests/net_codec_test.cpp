@@ -1,8 +1,6 @@
 // Packets as bytes.
 
-#include "fixture.hpp"
-
-#include <caf/io/middleman.hpp>
+#include "net_fixture.hpp"
 
 #include <director/net/internal/codec.hpp>
 #include <random>
@@ -10,7 +8,7 @@
 using namespace director;
 using namespace director::net;
 using namespace director::net::internal;
-using namespace fixture;
+using namespace net_fixture;
 
 namespace {
 
@@ -122,12 +120,18 @@ TEST_CASE("packets survive the wire", "[net]") {
     greeting.ack = 2;
     greeting.established = true;
     greeting.seen = {{1, 2}, {3, 4}};
+    greeting.settings = {1ms, 2ms, true, 3ms, 4};
     auto back = w.trip(greeting);
     CHECK(back.version == protocol_version);
     CHECK(back.self.where == greeting.self.where);
     CHECK(back.self.name == "nine");
     CHECK(back.seen == greeting.seen);
     CHECK(back.established);
+    CHECK(back.settings.heartbeat == 1ms);
+    CHECK(back.settings.suspicion == 2ms);
+    CHECK(back.settings.pause_minority);
+    CHECK(back.settings.grace == 3ms);
+    CHECK(back.settings.expected == 4);
     CHECK(w.trip(refusal{"no"}).text == "no");
     copy all;
     all.about = 3;
@@ -142,12 +146,15 @@ TEST_CASE("packets survive the wire", "[net]") {
     CHECK(w.trip(ballot{7, {{1, 2}}, {{child_id{1}, {2, 3}}}}).items[0].base
           == change_id{2, 3});
     CHECK(w.trip(vote{8, {1, 2}}).busy.size() == 2);
+    CHECK(w.trip(vote{8, {}, true}).abstains);
     CHECK(w.trip(ballot_end{9}).number == 9);
     heartbeat beat;
     beat.stamp = 5;
     beat.echo = 6;
     beat.oldest_ballot = 7;
     beat.directors = 3;
+    beat.paused = true;
+    CHECK(w.trip(beat).paused);
     CHECK(w.trip(beat).oldest_ballot == 7);
     CHECK(w.trip(beat).directors == 3);
     CHECK(w.trip(offer{{1, "x"}}).ids.size() == 2);
@@ -155,6 +162,7 @@ TEST_CASE("packets survive the wire", "[net]") {
     CHECK(w.trip(move_request{{1}}).ids.size() == 1);
     w.trip(rebalance_request{});
     w.trip(bye{});
+    w.trip(illegible{});
   }
 }
 
@@ -192,12 +200,78 @@ TEST_CASE("what an appended child was given stays as it was", "[net]") {
   CHECK(second.spec->delete_before_terminate);
 }
 
+TEST_CASE("of a greeting in another version only the beginning is read",
+          "[net]") {
+  codec_world w;
+  hello greeting;
+  greeting.version = protocol_version + 1;
+  greeting.self.name = "far ahead";
+  greeting.cluster = "c";
+  auto bytes = w.encode(greeting);
+  for (auto& variant : {bytes, bytes + "and more"}) {
+    auto back = w.decode(variant);
+    REQUIRE(std::holds_alternative<hello>(back));
+    CHECK(std::get<hello>(back).version == protocol_version + 1);
+    CHECK(std::get<hello>(back).self.name == "far ahead");
+    CHECK(std::get<hello>(back).cluster.empty());
+  }
+}
+
+TEST_CASE("values of unknown types do not hide the rest", "[net]") {
+  init_types();
+  codec_world w;
+  auto spec = with_defaults(named_spec());
+  spec.state = caf::make_message(std::string{"state"});
+  auto readable = some_body(std::make_shared<const child_spec>(spec));
+  auto puzzling = *readable;
+  puzzling.extra = caf::make_message(riddle{});
+  auto own = child_spec{};
+  own.append = true;
+  steps x;
+  for (int i = 0; i < 3; ++i)
+    x.list.push_back({some_entry(i), false});
+  x.list[0].now.body = readable;
+  x.list[1].now.body = std::make_shared<const entry_body>(puzzling);
+  auto appended = *readable;
+  appended.own = std::make_shared<const child_spec>(own);
+  x.list[2].now.body = std::make_shared<const entry_body>(appended);
+  CHECK(w.reject(w.encode(x)));
+  x.careful = true;
+  auto y = w.trip(x);
+  REQUIRE(y.list.size() == 3);
+  CHECK(y.list[1].now.last == x.list[1].now.last);
+  for (size_t i : {0, 2}) {
+    auto& whole = *y.list[i].now.body;
+    CHECK(whole.raw.empty());
+    CHECK(whole.args.get_as<std::string>(0) == "own");
+    CHECK(whole.extra.get_as<double>(0) == 2.5);
+    CHECK(whole.spec->state.get_as<std::string>(0) == "state");
+    CHECK((whole.own != nullptr) == (i == 2));
+  }
+  auto& part = *y.list[1].now.body;
+  CHECK_FALSE(part.raw.empty());
+  CHECK(part.args.empty());
+  CHECK(part.extra.empty());
+  CHECK(part.spec->state.empty());
+  CHECK(part.spec->start.name() == spec.start.name());
+  CHECK(part.spec->delete_before_terminate);
+  // Others get all of it, however it is sent.
+  for (auto careful : {false, true}) {
+    y.careful = careful;
+    auto z = w.trip(y);
+    CHECK(z.list[1].now.body->raw == part.raw);
+    CHECK(z.list[0].now.body->raw.empty());
+  }
+}
+
 TEST_CASE("bytes that are no packet are an error", "[net]") {
   codec_world w;
+  auto careful = GENERATE(false, true);
   CHECK(w.reject(""));
   CHECK(w.reject("\xff"));
   steps x;
   x.first = 1;
+  x.careful = careful;
   x.list.push_back({some_entry("child"), false});
   x.list[0].now.body = some_body(
     std::make_shared<const child_spec>(with_defaults(named_spec())));

@@ -4,6 +4,7 @@
 
 #include "fixture.hpp"
 
+#include <caf/init_global_meta_objects.hpp>
 #include <caf/io/middleman.hpp>
 
 #include <director/net/all.hpp>
@@ -11,12 +12,47 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
+
+namespace fixture {
+
+/// Can be sent, but not read.
+struct riddle {};
+
+template <class Inspector>
+bool inspect(Inspector& f, riddle& x) {
+  return !Inspector::is_loading && f.object(x).fields();
+}
+
+/// Cannot be sent.
+struct secret {};
+
+} // namespace fixture
+
+CAF_BEGIN_TYPE_ID_BLOCK(net_fixture, first_custom_type_id + 500)
+
+  CAF_ADD_TYPE_ID(net_fixture, (fixture::riddle))
+
+  CAF_ADD_TYPE_ID(net_fixture, (fixture::secret))
+
+CAF_END_TYPE_ID_BLOCK(net_fixture)
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(fixture::secret)
 
 namespace net_fixture {
 
 using namespace director;
 using namespace fixture;
+
+/// Makes the types of this file known.
+inline void init_types() {
+  static const auto once = [] {
+    caf::init_global_meta_objects<caf::id_block::net_fixture>();
+    return true;
+  }();
+  std::ignore = once;
+}
 
 /// One node: an actor system, its copy of the table, and a director.
 struct node {

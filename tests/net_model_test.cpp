@@ -56,7 +56,7 @@ std::string random_schedule(uint32_t seed, bool pause) {
     // Who is frozen does nothing.
     auto* x = free || sim.at(place)->frozen ? nullptr : sim.at(place);
     auto id = child_id{pick(20)};
-    switch (pick(17)) {
+    switch (pick(18)) {
       case 0:
         // One node at least remembers.
         if (x != nullptr && sim.nodes().size() > 2)
@@ -100,6 +100,9 @@ std::string random_schedule(uint32_t seed, bool pause) {
       case 11:
         if (x != nullptr && sim.nodes().size() > 2)
           x->core.leave(sim.now(), sim.now() + 10s);
+        break;
+      case 12:
+        sim.disconnect(place, pick(static_cast<uint32_t>(sim.places)));
         break;
       default:
         if (x != nullptr && x->core.ready())

@@ -88,6 +88,80 @@ TEST_CASE("a node of another cluster is refused on both sides",
   CHECK(x.core.members().live_contacts().empty());
 }
 
+TEST_CASE("nodes of a cluster have the same settings", "[net_protocol]") {
+  simulation sim{4};
+  sim.places = 2;
+  auto& settings = sim.settings;
+  settings.pause_minority = true;
+  settings.expected = 2;
+  auto& x = sim.boot(0);
+  auto fits = false;
+  SECTION("partition mode") {
+    settings.pause_minority = false;
+  }
+  SECTION("expected nodes") {
+    settings.expected = 3;
+  }
+  SECTION("heartbeat") {
+    settings.heartbeat -= 1ms;
+  }
+  SECTION("suspicion") {
+    settings.suspicion += 1ms;
+  }
+  SECTION("grace") {
+    settings.grace += 1ms;
+  }
+  SECTION("all the same") {
+    fits = true;
+  }
+  auto& y = sim.boot(1);
+  sim.run(5s);
+  CHECK(y.refusal.empty() == fits);
+  CHECK(x.complaints.empty() == fits);
+  CHECK(x.core.members().live_contacts().empty() != fits);
+}
+
+TEST_CASE("times need not be the same where no majority counts",
+          "[net_protocol]") {
+  simulation sim{5};
+  sim.places = 2;
+  auto& x = sim.boot(0);
+  auto fits = true;
+  SECTION("a longer suspicion") {
+    sim.settings.suspicion *= 2;
+  }
+  SECTION("a heartbeat too slow for the other") {
+    sim.settings.heartbeat *= 10;
+    sim.settings.suspicion *= 10;
+    fits = false;
+  }
+  SECTION("a suspicion too short for the other") {
+    sim.settings.heartbeat /= 10;
+    sim.settings.suspicion /= 10;
+    fits = false;
+  }
+  auto& y = sim.boot(1);
+  sim.run(5s);
+  CHECK(y.refusal.empty() == fits);
+  CHECK(x.core.members().live_contacts().empty() != fits);
+}
+
+TEST_CASE("more nodes than a majority is reckoned for are told of",
+          "[net_protocol]") {
+  simulation sim{6};
+  sim.settings.pause_minority = true;
+  sim.settings.expected = 3;
+  assemble(sim, 3);
+  for (auto* x : sim.nodes())
+    CHECK(x->complaints.empty());
+  sim.boot(3);
+  sim.run(5s);
+  for (auto* x : sim.nodes()) {
+    REQUIRE_FALSE(x->complaints.empty());
+    CHECK(x->complaints[0].find("4 nodes are up, and only 3 expected") == 0);
+  }
+}
+
 TEST_CASE("of nodes that claim the same IDs at once one wins each",
           "[net_protocol]") {
   simulation sim{GENERATE(range(10u, 30u))};
@@ -218,6 +292,45 @@ TEST_CASE("a child whose functions a node lacks goes to another",
   CHECK(sim.at(2)->running.size() == 10);
 }
 
+TEST_CASE("a node that cannot read a child does without", "[net_protocol]") {
+  simulation sim{GENERATE(range(150u, 160u))};
+  assemble(sim, 3);
+  sim.at(2)->unknown_types.insert(7);
+  sim.at(0)->claim(ids(0, 10), claim_mode::fresh, true);
+  // Long before the claim timeout.
+  CHECK(sim.run_until(3s, [&] {
+    return sim.started.size() == 10 && settled(sim, 10);
+  }));
+  CHECK_FALSE(sim.at(2)->core.entries().find(7)->body->raw.empty());
+  CHECK(sim.at(1)->core.entries().find(7)->body->raw.empty());
+  // What it cannot read, it can neither run nor change.
+  sim.crash(0);
+  CHECK(sim.run_until(20s, [&] { return settled(sim, 10); }));
+  CHECK(sim.at(1)->running.contains(7));
+  sim.crash(1);
+  CHECK(sim.run_until(20s, [&] { return running(sim) == 9; }));
+  sim.at(2)->claim({7}, claim_mode::adopt, true);
+  CHECK(sim.at(2)->outcomes.back().how == claim_outcome::unreadable);
+  // But it passes it on.
+  sim.boot(1);
+  CHECK(sim.run_until(30s, [&] { return settled(sim, 10); }));
+  CHECK(sim.at(1)->running.contains(7));
+}
+
+TEST_CASE("a node that cannot read a child can join", "[net_protocol]") {
+  simulation sim{GENERATE(range(160u, 170u))};
+  assemble(sim, 2);
+  sim.at(0)->claim(ids(0, 10), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(3s, [&] { return settled(sim, 10); }));
+  auto& late = sim.boot(2);
+  late.unknown_types = {3, 4};
+  CHECK(sim.run_until(3s, [&] { return late.core.ready(); }));
+  sim.at(0)->claim(ids(10, 10), claim_mode::fresh, true);
+  CHECK(sim.run_until(3s, [&] {
+    return sim.started.size() == 20 && settled(sim, 20);
+  }));
+}
+
 TEST_CASE("what a node has declined is asked of its next director",
           "[net_protocol]") {
   // Once the node that decides, once another one.
@@ -330,6 +443,26 @@ TEST_CASE("a side without majority pauses", "[net_protocol]") {
   CHECK_FALSE(sim.at(2)->core.paused());
   // Those that nobody else may have are back where they were.
   CHECK(sim.at(2)->running.size() == 5);
+}
+
+TEST_CASE("a node that has paused decides nothing for others",
+          "[net_protocol]") {
+  simulation sim{GENERATE(range(170u, 180u))};
+  sim.settings.pause_minority = true;
+  sim.settings.expected = 5;
+  assemble(sim, 5);
+  auto places = std::vector<size_t>{0, 1, 2, 3, 4};
+  std::ranges::sort(places, {}, [&](size_t x) { return sim.at(x)->key; });
+  // The first one reaches only the second one, which reaches everybody.
+  for (size_t i : {2, 3, 4})
+    sim.cut(places[0], places[i]);
+  auto& first = *sim.at(places[0]);
+  REQUIRE(sim.run_until(20s, [&] { return first.core.paused(); }));
+  sim.at(places[4])->claim(ids(0, 20), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return sim.started.size() == 20; }));
+  sim.crash(places[4]);
+  CHECK(sim.run_until(20s, [&] { return running(sim) == 20; }));
+  CHECK(first.running.empty());
 }
 
 TEST_CASE("a node in the place of another does not break its promises",

@@ -146,6 +146,34 @@ void sim_node::depart(std::vector<child_id> ids, departure why) {
   }
 }
 
+bool sim_node::can_read(const packet& what) const {
+  auto unknown = [this](const entry& x) {
+    return x.body != nullptr && unknown_types.contains(x.id)
+           && x.body->raw.empty();
+  };
+  if (auto* x = std::get_if<copy>(&what))
+    return x->careful || std::ranges::none_of(x->entries, unknown);
+  if (auto* x = std::get_if<steps>(&what))
+    return x->careful || std::ranges::none_of(x->list, unknown, &step::now);
+  return true;
+}
+
+packet sim_node::read(packet what) const {
+  auto adapt = [this](entry& x) {
+    if (x.body == nullptr)
+      return;
+    entry_body body;
+    if (unknown_types.contains(x.id))
+      body.raw = "unknown";
+    x.body = std::make_shared<const entry_body>(std::move(body));
+  };
+  if (auto* x = std::get_if<copy>(&what))
+    std::ranges::for_each(x->entries, adapt);
+  if (auto* x = std::get_if<steps>(&what))
+    std::ranges::for_each(x->list, adapt, &step::now);
+  return what;
+}
+
 void sim_node::has_ended(const child_id& id) {
   world.note("n{} has ended {}", place, to_string(id));
   auto node = running.extract(id);
@@ -199,7 +227,11 @@ void sim_node::complain(const std::string& text) {
   complaints.push_back(text);
 }
 
-void sim_node::took_over(size_t, clock_type::duration) {
+void sim_node::took_over() {
+  // nop
+}
+
+void sim_node::takeover_done(clock_type::duration) {
   // nop
 }
 
@@ -372,6 +404,21 @@ void simulation::heal() {
   cuts_.clear();
 }
 
+void simulation::disconnect(size_t x, size_t y) {
+  auto* one = at(x);
+  auto* other = at(y);
+  if (one == nullptr || other == nullptr || one == other)
+    return;
+  note("disconnect {} {}", x, y);
+  for (auto [from, to] : {std::pair{one->key, other->key},
+                          std::pair{other->key, one->key}})
+    after(delay(), [this, from, to] {
+      on_node(from, [this, to](sim_node& self) {
+        self.core.link_lost(to, now_);
+      });
+    });
+}
+
 bool simulation::connected(size_t x, size_t y) const {
   return !cuts_.contains({std::min(x, y), std::max(x, y)});
 }
@@ -413,8 +460,10 @@ void simulation::deliver(sim_node& from, node_key to, uint64_t session,
     if (i == nodes_.end() || !connected(place, i->second->place))
       return;
     on_node(to, [this, source, session, what](sim_node& self) {
-      if (!self.left)
-        self.core.receive(source, session, *what, now_);
+      if (!self.left && self.can_read(*what))
+        self.core.receive(source, session, self.read(*what), now_);
+      else if (!self.left)
+        self.core.illegible(source, session, now_);
       schedule_retry(self);
     });
   });

@@ -54,7 +54,8 @@ public:
   void node_changed(const peer& x) override;
   void turned_away(const std::string& text) override;
   void complain(const std::string& text) override;
-  void took_over(size_t children, clock_type::duration time) override;
+  void took_over() override;
+  void takeover_done(clock_type::duration time) override;
   void conflict(const child_id& id) override;
   void end_directors() override;
   void has_left() override;
@@ -69,6 +70,11 @@ public:
   void erase(const child_id& id);
 
   void has_ended(const child_id& id);
+
+  bool can_read(const packet& what) const;
+
+  /// Returns what arrives of a packet that can be read.
+  packet read(packet what) const;
 
   simulation& world;
   size_t place;
@@ -110,6 +116,8 @@ public:
   std::vector<std::string> complaints;
   std::string refusal;
   std::set<child_id> unknown_functions;
+  /// Children that it cannot read about.
+  std::set<child_id> unknown_types;
   size_t conflicts = 0;
   uint64_t director_count = 1;
   bool frozen = false;
@@ -146,6 +154,9 @@ public:
   void cut(size_t x, size_t y);
 
   void heal();
+
+  /// A connection is lost, and can be made again at once.
+  void disconnect(size_t x, size_t y);
 
   bool connected(size_t x, size_t y) const;
 

@@ -1,54 +1,17 @@
 // Tables of several nodes: joining, reading, writing, what travels.
 
 #include "net_fixture.hpp"
+#include "ports.hpp"
 
-#include <caf/init_global_meta_objects.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
 #include <algorithm>
+#include <array>
 #include <director/net/internal/basp.hpp>
 #include <director/test/table_suite.hpp>
 #include <tuple>
 
 using namespace net_fixture;
-
-namespace fixture {
-
-/// Can be sent, but not read.
-struct riddle {};
-
-template <class Inspector>
-bool inspect(Inspector& f, riddle& x) {
-  return !Inspector::is_loading && f.object(x).fields();
-}
-
-/// Cannot be sent.
-struct secret {};
-
-} // namespace fixture
-
-CAF_BEGIN_TYPE_ID_BLOCK(net_table_test, first_custom_type_id + 500)
-
-  CAF_ADD_TYPE_ID(net_table_test, (fixture::riddle))
-
-  CAF_ADD_TYPE_ID(net_table_test, (fixture::secret))
-
-CAF_END_TYPE_ID_BLOCK(net_table_test)
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(fixture::secret)
-
-namespace {
-
-/// Makes the types of this file known.
-void init_types() {
-  static const auto once = [] {
-    caf::init_global_meta_objects<caf::id_block::net_table_test>();
-    return true;
-  }();
-  std::ignore = once;
-}
-
-} // namespace
 
 TEST_CASE("the table of a cluster conforms", "[net]") {
   world env{
@@ -302,6 +265,13 @@ TEST_CASE("values that cannot be sent do not travel", "[net]") {
   CHECK(!outcomes[0].err);
   CHECK(field_of(outcomes[1].err) == "args");
   CHECK(!outcomes[2].err);
+  many = {worker(9), worker(10), worker(11)};
+  many[1].start = "secretive";
+  outcomes = value_of(a.dir->start_children(many));
+  CHECK(!outcomes[0].err);
+  CHECK(field_of(outcomes[1].err) == "extra");
+  CHECK(!a.tab->find(10));
+  CHECK(!outcomes[2].err);
   child_spec shared = worker(6);
   shared.state = caf::make_message(secret{});
   CHECK(!a.dir->change_default_child_spec(shared));
@@ -313,6 +283,7 @@ TEST_CASE("values that cannot be sent do not travel", "[net]") {
   CHECK(value_of(a.dir->start_child(worker(8))).handle);
   CHECK(asked(b, 3) == "a");
   CHECK(asked(b, 8) == "a");
+  CHECK(asked(b, 11) == "a");
 }
 
 TEST_CASE("a callable sent to a director of another node is refused", "[net]") {
@@ -331,22 +302,39 @@ TEST_CASE("a callable sent to a director of another node is refused", "[net]") {
   CHECK(asked(b, 2) == "a");
 }
 
-TEST_CASE("a start that another node cannot make sense of ends in an error",
+TEST_CASE("a child with values that a node does not know does not hold it up",
           "[net]") {
   init_types();
-  net::options how;
-  how.sink = nullptr;
-  node a{"a", how};
+  node a{"a"};
   node b{"b", near(a)};
-  auto spec = worker(1);
+  value_of(b.dir->start_child(worker(1)));
+  auto spec = worker(2);
   spec.state = caf::make_message(riddle{});
-  CHECK(error_of(a.dir->start_child(spec)) == errc::claim_timeout);
-  CHECK(b.env.log->await("malformed packet"));
-  CHECK(a.env.log->count("up 1") == a.env.log->count("down 1"));
-  CHECK(!a.tab->find(1));
-  // Later starts do not suffer.
-  CHECK(value_of(a.dir->start_child(worker(2))).handle);
-  CHECK(asked(b, 2) == "a");
+  auto outcomes = value_of(
+    a.dir->start_children({worker(3), spec, worker(4)}));
+  for (auto& x : outcomes)
+    CHECK(!x.err);
+  CHECK(b.env.log->await("child '2' has values of types"));
+  // Who joins gets it from either of them.
+  node c{"c", near(b)};
+  CHECK(c.env.log->await("child '2' has values of types"));
+  for (auto* x : {&b, &c}) {
+    CHECK(asked(*x, 2) == "a");
+    CHECK(asked(*x, 4) == "a");
+    auto seen = value_of(x->tab->get_child_spec(2));
+    CHECK(seen.start.name() == "worker");
+    CHECK(seen.state.empty());
+  }
+  CHECK(!b.tab->leave());
+  CHECK(c.env.eventually([&] { return asked(c, 1) != "b"; }));
+  // It can run nowhere else, and waits.
+  CHECK(!a.tab->leave());
+  CHECK(c.env.eventually([&] { //
+    return asked(c, 3) == "c" && asked(c, 4) == "c";
+  }));
+  CHECK(c.env.log->count("up 2") == 0);
+  CHECK(error_of(c.dir->restart_child(2)) == errc::unreadable);
+  CHECK(c.dir->delete_child(2) == errc::unreadable);
 }
 
 TEST_CASE("nodes of another cluster or table are turned away", "[net]") {
@@ -357,6 +345,86 @@ TEST_CASE("nodes of another cluster or table are turned away", "[net]") {
   CHECK(b.err == errc::join_refused);
   CHECK(contains(to_string(b.err), "elsewhere"));
   CHECK(a.env.log->await("belongs to cluster 'elsewhere'"));
+}
+
+TEST_CASE("one seed of another cluster does not keep a node from joining",
+          "[net]") {
+  net::options how;
+  how.cluster = "elsewhere";
+  node stranger{"stranger", how};
+  node a{"a"};
+  how = near(stranger);
+  how.seeds.push_back(a.where());
+  node b{"b", how};
+  CHECK(!b.err);
+  REQUIRE(b.tab);
+  CHECK(b.env.log->await("refused by another node"));
+}
+
+TEST_CASE("a join that has failed leaves nothing behind", "[net]") {
+  node a{"a"};
+  world env{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  auto how = near(a);
+  how.table = "test";
+  how.heartbeat = 50ms;
+  how.suspicion = 500ms;
+  how.alone_after = 300ms;
+  how.listen.port = free_port();
+  how.sink = nullptr;
+  for (int i = 0; i < 5; ++i) {
+    how.cluster = "elsewhere";
+    how.seeds.resize(1);
+    CHECK(error_of(net::join(*env.sys, how)) == errc::join_refused);
+    // Nobody listens at the second one.
+    how.seeds.emplace_back("127.0.0.1", 1);
+    CHECK(error_of(net::join(*env.sys, how)) == errc::join_refused);
+    how.cluster = a.options.cluster;
+    auto tab = value_of(net::join(*env.sys, how));
+    CHECK(!tab->leave());
+  }
+}
+
+TEST_CASE("a node that starts alone though it has seeds says so", "[net]") {
+  world env{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  net::options how;
+  how.table = "test";
+  how.alone_after = 0ms;
+  how.sink = [log = env.log](const report& x) { log->add(to_string(x)); };
+  value_of(net::join(*env.sys, how))->close();
+  CHECK(env.log->count("starts alone") == 0);
+  how.table = "other";
+  how.seeds = {{"127.0.0.1", 1}};
+  value_of(net::join(*env.sys, how))->close();
+  CHECK(env.log->count("starts alone") == 1);
+}
+
+TEST_CASE("nodes with other settings are turned away", "[net]") {
+  node a{"a"};
+  auto how = near(a);
+  SECTION("partition mode") {
+    how.partitions = net::partition_mode::pause_minority;
+    how.expected_nodes = 2;
+  }
+  SECTION("times that do not go together") {
+    // The heartbeat of the other is 50 ms.
+    how.suspicion = 10s;
+    how.claim_timeout = 20s;
+    world env{
+      [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+    how.table = "test";
+    how.heartbeat = 1s;
+    how.sink = nullptr;
+    auto err = error_of(net::join(*env.sys, how));
+    CHECK(err == errc::join_refused);
+    CHECK(contains(to_string(err), "heartbeat"));
+    return;
+  }
+  node b{"b", how};
+  CHECK(b.err == errc::join_refused);
+  CHECK(contains(to_string(b.err), "another partition mode"));
+  CHECK(a.env.log->await("another partition mode"));
 }
 
 TEST_CASE("without majority nothing starts", "[net]") {
@@ -416,21 +484,54 @@ TEST_CASE("every node can print the tree of the cluster", "[net]") {
 
 TEST_CASE("nodes show in the metrics", "[net]") {
   node a{"a"};
+  auto number = [](node& x, const char* name) {
+    auto& all = x.env.sys->metrics();
+    return all
+      .counter_instance("director", name, {{"table", "test"}}, "", "1", true)
+      ->value();
+  };
+  auto nodes = [](node& x) {
+    auto& all = x.env.sys->metrics();
+    return all.gauge_instance("director", "net-nodes", {{"table", "test"}}, "")
+      ->value();
+  };
   {
     node b{"b", near(a)};
     value_of(b.dir->start_child(worker(1)));
     CHECK(!b.tab->leave());
+    CHECK(nodes(b) == 0);
   }
   CHECK(a.env.eventually([&] { return asked(a, 1) == "a"; }));
-  auto& all = a.env.sys->metrics();
-  CHECK(a.env.eventually([&] {
-    auto* takeovers = all.counter_instance("director", "net-takeovers",
-                                           {{"table", "test"}}, "", "1", true);
-    return takeovers->value() == 1;
+  CHECK(a.env.eventually([&] { //
+    return number(a, "net-takeovers") == 1 && nodes(a) == 1;
   }));
-  CHECK(a.env.eventually([&] {
-    auto* nodes = all.gauge_instance("director", "net-nodes",
-                                     {{"table", "test"}}, "");
-    return nodes->value() == 1;
-  }));
+  node c{"c", near(a)};
+  value_of(c.dir->start_children({worker(2), worker(3)}));
+  {
+    // Others take it for dead.
+    std::lock_guard guard{*c.gate};
+    auto actor = c.env.sys->registry().get<caf::actor>(
+      std::string{"director.net.test.node"});
+    director::internal::compat::send(actor, caf::message_priority::normal,
+                                     nullptr, crash_atom_v);
+    REQUIRE(c.env.log->await("unexpected message"));
+    CHECK(a.env.eventually([&] { //
+      return asked(a, 2) == "a" && asked(a, 3) == "a";
+    }));
+  }
+  CHECK(c.env.log->await("lost_to_peer", 2));
+  CHECK(c.env.eventually([&] { return number(c, "net-conflicts") == 2; }));
+  CHECK(number(a, "net-conflicts") == 0);
+  CHECK(number(a, "net-takeovers") == 3);
+  // Two losses.
+  static constexpr std::array bounds{.001, .01, .1, 1., 10., 100.};
+  auto& times = *a.env.sys->metrics()
+                   .histogram_family<double>("director", "net-takeover-duration",
+                                             {"table"}, bounds, "", "seconds")
+                   ->get_or_add({{"table", "test"}});
+  int64_t takeovers = 0;
+  for (auto& bucket : times.buckets())
+    takeovers += bucket.count.value();
+  CHECK(takeovers == 2);
+  CHECK(times.sum() > 0);
 }

@@ -2,6 +2,7 @@
 // leave, end or die.
 
 #include "net_fixture.hpp"
+#include "ports.hpp"
 
 #include <caf/actor_registry.hpp>
 
@@ -215,25 +216,79 @@ TEST_CASE("an actor system may end while its nodes connect", "[net]") {
   }
 }
 
-TEST_CASE("tables go with their actor system, though nobody closes them",
+TEST_CASE("tables go with their actor systems, though nobody closes them",
           "[net]") {
+  auto load = [](caf::actor_system_config& cfg) {
+    cfg.load<caf::io::middleman>();
+  };
   std::vector<std::weak_ptr<net::table>> tables;
-  for (int i = 0; i < 20; ++i) {
-    world env{
-      [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
-    // What would be left is the last of many timers, at the wrong moment.
-    for (int k = 0; k < 10; ++k) {
-      net::options options;
-      options.table = std::to_string(k);
-      options.alone_after = 0ms;
-      options.heartbeat = 300us;
-      options.sink = nullptr;
-      tables.push_back(value_of(net::join(*env.sys, options)));
+  auto join = [&](world& env, net::options options) {
+    options.alone_after = options.seeds.empty() ? 0ms : patience;
+    options.sink = nullptr;
+    tables.push_back(value_of(net::join(*env.sys, std::move(options))));
+    return tables.back().lock()->where();
+  };
+  SECTION("alone") {
+    for (int i = 0; i < 20; ++i) {
+      world env{load};
+      // What would be left is the last of many timers, at the wrong moment.
+      for (int k = 0; k < 10; ++k)
+        join(env, {.table = std::to_string(k), .heartbeat = 300us});
+    }
+  }
+  SECTION("connected") {
+    for (int i = 0; i < 20; ++i) {
+      world first{load};
+      world second{load};
+      auto seed = join(first, {.table = "test"});
+      join(second, {.table = "test", .seeds = {seed}});
     }
   }
   auto left = std::ranges::count_if(tables,
                                     [](auto& x) { return !x.expired(); });
   CHECK(left == 0);
+}
+
+TEST_CASE("a paused node ends its children though their director is busy",
+          "[net]") {
+  net::options how;
+  how.partitions = net::partition_mode::pause_minority;
+  how.expected_nodes = 2;
+  how.listen.port = free_port();
+  // Neither is a majority alone.
+  auto first = in_background(
+    [how] { return std::make_unique<node>("a", how, false); });
+  how.seeds = {{how.listen.host, how.listen.port}};
+  how.listen.port = 0;
+  node b{"b", how};
+  auto a = first.get();
+  REQUIRE(!a->err);
+  REQUIRE(!b.err);
+  auto log = a->env.log;
+  std::mutex gate;
+  auto options = a->director_options_of_node();
+  options.catalog.add_start("busy", [&](start_context&) {
+    log->add("busy");
+    std::lock_guard guard{gate};
+    return start_result::declined();
+  });
+  a->dir = a->env.start({}, options);
+  value_of(a->dir->start_child(worker(1)));
+  auto slow = worker(2);
+  slow.start = "busy";
+  std::future<caf::expected<started>> starter;
+  {
+    std::lock_guard guard{gate};
+    starter = in_background([&] { return a->dir->start_child(slow); });
+    REQUIRE(log->await("busy"));
+    b.tab->close();
+    CHECK(log->await("down 1"));
+    CHECK(a->tab->find(1)->owner);
+  }
+  std::ignore = starter.get();
+  CHECK(a->env.eventually([&] { return !a->tab->find(1)->owner; }));
+  CHECK(error_of(a->tab->get_actor(1)) == errc::restarting);
+  CHECK(log->count("up 1") == 1);
 }
 
 TEST_CASE("others take over from a table that is closed", "[net]") {

@@ -7,7 +7,7 @@ namespace director {
 
 namespace {
 
-constexpr std::array<std::string_view, 30> names = {
+constexpr std::array<std::string_view, 31> names = {
   "none",
   "invalid_child_spec",
   "already_started",
@@ -38,9 +38,10 @@ constexpr std::array<std::string_view, 30> names = {
   "lost_to_peer",
   "claim_timeout",
   "join_refused",
+  "unreadable",
 };
 
-static_assert(names.size() == static_cast<size_t>(errc::join_refused) + 1);
+static_assert(names.size() == static_cast<size_t>(errc::unreadable) + 1);
 
 template <class T>
 const T* context_of(const caf::error& err) {

@@ -83,6 +83,9 @@ enum class errc : uint8_t {
   claim_timeout,
   /// The node was refused by the cluster. Carries the reason as text.
   join_refused,
+  /// The child has values of types that this node does not know, so that it
+  /// cannot have it.
+  unreadable,
 };
 
 /// @relates errc

@@ -68,10 +68,8 @@ std::string complaint(const options& x) {
     return "listening at all addresses needs one to advertise";
   if (x.partitions == partition_mode::pause_minority && x.expected_nodes < 2)
     return "pause_minority needs the expected number of nodes";
-  // No sum of them must overflow.
-  constexpr caf::timespan longest = std::chrono::hours{24 * 365};
   for (auto time : {x.heartbeat, x.suspicion, x.pause_grace, x.claim_timeout})
-    if (time > longest)
+    if (time > internal::longest_time)
       return "heartbeat, suspicion, pause_grace and claim_timeout must not be "
              "longer than a year";
   if (x.heartbeat <= caf::timespan{0})

@@ -62,19 +62,22 @@ struct options {
   /// own address may be among them.
   std::vector<address> seeds = {};
 
-  /// Number of nodes, needed for `pause_minority`.
+  /// The largest number of nodes that are ever up at a time, needed for
+  /// `pause_minority`. The same on all nodes.
   size_t expected_nodes = 0;
 
   partition_mode partitions = partition_mode::ignore;
 
   caf::timespan heartbeat = defaults::heartbeat;
 
-  /// Silence after which a node counts as down. At least 3 heartbeats.
+  /// Silence after which a node counts as down. At least 3 heartbeats, also of
+  /// the other nodes. With `pause_minority`, both are the same on all nodes.
   caf::timespan suspicion = defaults::suspicion;
 
   /// With `pause_minority`: time that a side without majority has to end its
   /// children, which are killed, before the other side starts them. Choose it
-  /// longer than any message handler of a child takes.
+  /// longer than any message handler of a child takes, and the same on all
+  /// nodes.
   caf::timespan pause_grace = defaults::pause_grace;
 
   /// Time that the nodes have to agree on the owner of an ID.
@@ -169,7 +172,7 @@ public:
   /// may not run elsewhere; this node says goodbye, and the copy is closed.
   /// Waits; not for actors.
   /// Errors: `errc::unresponsive` if children did not end in time; the node
-  /// has left all the same.
+  /// has left all the same, and killed them.
   virtual caf::error leave(caf::timespan timeout = defaults::leave_timeout) = 0;
 };
 

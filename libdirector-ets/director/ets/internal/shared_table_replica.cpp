@@ -2,7 +2,10 @@
 
 #include "director/ets/internal/shared_table_impl.hpp"
 
+#include "director/internal/compat.hpp"
+
 #include <caf/actor_cast.hpp>
+#include <caf/exit_reason.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -165,6 +168,13 @@ void shared_table::hand_over(const hand_over_request& what) {
     part.ids = std::move(ids);
     who->client->hand_over(std::move(part));
   }
+  if (what.limit > caf::timespan{0})
+    return;
+  // Their director may be busy. It hears of their end after the request.
+  for (auto& id : what.ids)
+    if (auto x = find(id); x && x->handle)
+      compat::send(x->handle, caf::message_priority::high, nullptr,
+                   caf::exit_msg{caf::actor_addr{}, caf::exit_reason::kill});
 }
 
 std::optional<uint32_t> shared_table::node_of(const child_id& id) const {

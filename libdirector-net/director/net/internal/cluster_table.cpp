@@ -370,6 +370,10 @@ bool cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
     item.err = caf::make_error(errc::no_quorum);
     return true;
   }
+  if (why == claim_outcome::unreadable) {
+    item.err = caf::make_error(errc::unreadable);
+    return true;
+  }
   // This copy has the answer.
   auto existing = local_->find(item.record.id);
   auto decided = item;

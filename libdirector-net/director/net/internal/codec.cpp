@@ -5,6 +5,7 @@
 #include <caf/sec.hpp>
 
 #include <limits>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <unordered_map>
@@ -18,18 +19,24 @@ namespace {
 template <class T>
 concept with_inspect = std::same_as<T, contact> || std::same_as<T, address>;
 
+std::span<const std::byte> bytes_of(std::string_view x) {
+  return {reinterpret_cast<const std::byte*>(x.data()), x.size()};
+}
+
 // -- writing ------------------------------------------------------------------
 
 /// Specs are written once per packet, however many entries share them.
 class writer {
 public:
-  explicit writer(caf::binary_serializer& sink) : sink_(sink) {
+  writer(caf::actor_system& sys, caf::binary_serializer& sink)
+    : sys_(sys),
+      sink_(sink) {
     // nop
   }
 
   bool operator()(const hello& x) {
-    return all(x.version, x.cluster, x.table, x.self, x.session, x.ack,
-               x.established, x.seen);
+    return all(x.version, x.self, x.cluster, x.table, x.settings, x.session,
+               x.ack, x.established, x.seen);
   }
 
   bool operator()(const refusal& x) {
@@ -37,6 +44,7 @@ public:
   }
 
   bool operator()(const copy& x) {
+    careful_ = x.careful;
     specs_of(
       x.entries, [](const entry& y) -> auto& { return y; });
     return all(x.about, x.clock, x.seen, x.members, x.complete) && write_specs()
@@ -48,6 +56,7 @@ public:
   }
 
   bool operator()(const steps& x) {
+    careful_ = x.careful;
     specs_of(
       x.list, [](const step& y) -> auto& { return y.now; });
     return all(x.first) && write_specs() && all(x.list);
@@ -62,7 +71,7 @@ public:
   }
 
   bool operator()(const vote& x) {
-    return all(x.number, x.busy);
+    return all(x.number, x.busy, x.abstains);
   }
 
   bool operator()(const ballot_end& x) {
@@ -71,7 +80,7 @@ public:
 
   bool operator()(const heartbeat& x) {
     return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.directors,
-               x.leaving, x.voter, x.members);
+               x.leaving, x.paused, x.voter, x.members);
   }
 
   bool operator()(const offer& x) {
@@ -94,12 +103,16 @@ public:
     return true;
   }
 
+  bool operator()(const illegible&) {
+    return true;
+  }
+
 private:
   template <class Range, class F>
   void specs_of(const Range& xs, F entry_of) {
     for (auto& x : xs) {
       auto& body = entry_of(x).body;
-      if (!body)
+      if (!body || is_apart(*body))
         continue;
       for (auto& spec : {body->spec, body->own})
         if (spec && numbers_.try_emplace(spec.get(), specs_.size() + 1).second)
@@ -148,6 +161,14 @@ private:
     return sink_.apply(x);
   }
 
+  bool one(const caf::timespan& x) {
+    return all(int64_t{x.count()});
+  }
+
+  bool one(const common_settings& x) {
+    return all(x.heartbeat, x.suspicion, x.pause_minority, x.grace, x.expected);
+  }
+
   bool one(const change_id& x) {
     return all(x.author, x.count);
   }
@@ -156,7 +177,13 @@ private:
     return all(x.id, x.base);
   }
 
+  bool is_apart(const entry_body& x) const {
+    return careful_ || !x.raw.empty();
+  }
+
   bool one(const entry_body& x) {
+    if (is_apart(x))
+      return all(uint8_t{8}) && apart(x);
     auto flags = static_cast<uint8_t>((x.args.empty() ? 0 : 1)
                                       | (x.extra.empty() ? 0 : 2)
                                       | (x.foreign ? 4 : 0));
@@ -197,7 +224,26 @@ private:
     return true;
   }
 
+  /// Writes a body so that those who cannot read it can skip it.
+  bool apart(const entry_body& x) {
+    auto outline = *x.spec;
+    outline.args = caf::message{};
+    outline.state = caf::message{};
+    if (!sink_.apply(outline))
+      return false;
+    if (!x.raw.empty())
+      return all(x.raw);
+    caf::byte_buffer bytes;
+    auto own = x.own ? std::optional<child_spec>{*x.own} : std::nullopt;
+    if (encode(sys_, bytes, *x.spec, x.args, own, x.extra, x.foreign))
+      return false;
+    return all(std::string{reinterpret_cast<const char*>(bytes.data()),
+                           bytes.size()});
+  }
+
+  caf::actor_system& sys_;
   caf::binary_serializer& sink_;
+  bool careful_ = false;
   std::unordered_map<const child_spec*, size_t> numbers_;
   std::vector<const child_spec*> specs_;
 };
@@ -206,13 +252,21 @@ private:
 
 class reader {
 public:
-  explicit reader(caf::binary_deserializer& source) : source_(source) {
+  reader(caf::actor_system& sys, const remote_handles& handles,
+         caf::binary_deserializer& source)
+    : sys_(sys),
+      handles_(handles),
+      source_(source) {
     // nop
   }
 
   bool operator()(hello& x) {
-    return all(x.version, x.cluster, x.table, x.self, x.session, x.ack,
-               x.established, x.seen);
+    if (!all(x.version, x.self))
+      return false;
+    if (x.version != protocol_version)
+      return skip_rest();
+    return all(x.cluster, x.table, x.settings, x.session, x.ack, x.established,
+               x.seen);
   }
 
   bool operator()(refusal& x) {
@@ -242,7 +296,7 @@ public:
   }
 
   bool operator()(vote& x) {
-    return all(x.number, x.busy);
+    return all(x.number, x.busy, x.abstains);
   }
 
   bool operator()(ballot_end& x) {
@@ -251,7 +305,7 @@ public:
 
   bool operator()(heartbeat& x) {
     return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.directors,
-               x.leaving, x.voter, x.members);
+               x.leaving, x.paused, x.voter, x.members);
   }
 
   bool operator()(offer& x) {
@@ -274,7 +328,16 @@ public:
     return true;
   }
 
+  bool operator()(illegible&) {
+    return true;
+  }
+
 private:
+  bool skip_rest() {
+    source_.skip(source_.remaining());
+    return true;
+  }
+
   static bool complete(const std::vector<entry>& xs) {
     for (auto& x : xs)
       if (!x.body)
@@ -363,6 +426,19 @@ private:
     return source_.apply(x);
   }
 
+  bool one(caf::timespan& x) {
+    int64_t count = 0;
+    if (!all(count))
+      return false;
+    x = caf::timespan{count};
+    // No multiple of it must overflow.
+    return x >= caf::timespan{0} && x <= longest_time;
+  }
+
+  bool one(common_settings& x) {
+    return all(x.heartbeat, x.suspicion, x.pause_minority, x.grace, x.expected);
+  }
+
   /// Reads what counts up from 0, and will never get that far by counting.
   bool counter(uint64_t& x) {
     return all(x) && x < (uint64_t{1} << 62);
@@ -379,7 +455,11 @@ private:
   bool one(entry_body_ptr& x) {
     entry_body y;
     uint8_t flags = 0;
-    if (!all(flags) || !effective(y.spec) || !all(y.own)
+    if (!all(flags))
+      return false;
+    if ((flags & 8) != 0)
+      return apart(x);
+    if (!effective(y.spec) || !all(y.own)
         || ((flags & 1) != 0 && !source_.apply(y.args))
         || ((flags & 2) != 0 && !source_.apply(y.extra))
         || ((flags & 4) != 0 && !source_.apply(y.foreign)))
@@ -436,6 +516,30 @@ private:
     return true;
   }
 
+  bool apart(entry_body_ptr& x) {
+    child_spec spec;
+    entry_body y;
+    if (!source_.apply(spec) || !all(y.raw))
+      return false;
+    child_spec whole;
+    std::optional<child_spec> own;
+    if (!decode(sys_, handles_, bytes_of(y.raw), whole, y.args, own, y.extra,
+                y.foreign)) {
+      y.raw.clear();
+      spec = std::move(whole);
+      if (own)
+        y.own = std::make_shared<const child_spec>(std::move(*own));
+    } else {
+      y.args = y.extra = caf::message{};
+      y.foreign = nullptr;
+    }
+    y.spec = std::make_shared<const child_spec>(with_defaults(std::move(spec)));
+    x = std::make_shared<const entry_body>(std::move(y));
+    return true;
+  }
+
+  caf::actor_system& sys_;
+  const remote_handles& handles_;
   caf::binary_deserializer& source_;
   std::vector<child_spec_ptr> specs_;
   /// The same with all defaults, as far as asked for.
@@ -461,7 +565,7 @@ caf::error encode_packet(caf::actor_system& sys, const packet& what,
   caf::byte_buffer bytes;
   auto err = with_encoder(sys, bytes, [&](caf::binary_serializer& sink) {
     return sink.value(static_cast<uint8_t>(what.index()))
-           && std::visit(writer{sink}, what);
+           && std::visit(writer{sys, sink}, what);
   });
   if (!err)
     out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -470,13 +574,11 @@ caf::error encode_packet(caf::actor_system& sys, const packet& what,
 
 caf::error decode_packet(caf::actor_system& sys, const remote_handles& handles,
                          std::string_view bytes, packet& what) {
-  auto view = std::span{reinterpret_cast<const std::byte*>(bytes.data()),
-                        bytes.size()};
-  return with_decoder(sys, handles, view,
+  return with_decoder(sys, handles, bytes_of(bytes),
                       [&](caf::binary_deserializer& source) {
                         uint8_t index = 0;
                         return source.value(index) && emplace(what, index)
-                               && std::visit(reader{source}, what);
+                               && std::visit(reader{sys, handles, source}, what);
                       });
 }
 

@@ -18,7 +18,8 @@ namespace director::net::internal {
 caf::error encode_packet(caf::actor_system& sys, const packet& what,
                          std::string& out);
 
-/// Reads a packet from bytes, which may contain anything.
+/// Reads a packet from bytes, which may contain anything. Entries that were
+/// written carefully may be there without their messages (`entry_body::raw`).
 caf::error decode_packet(caf::actor_system& sys, const remote_handles& handles,
                          std::string_view bytes, packet& what);
 

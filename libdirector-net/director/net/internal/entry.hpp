@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <tuple>
 
 namespace director::net::internal {
@@ -23,6 +24,9 @@ struct entry_body {
   caf::message extra;
   /// The actor of the child if it lives on another node than its director.
   caf::actor foreign;
+  /// What this node has got if it cannot read that, for others. Then the specs
+  /// lack their messages, and nothing else is there.
+  std::string raw = {};
 };
 
 using entry_body_ptr = std::shared_ptr<const entry_body>;

@@ -30,6 +30,13 @@ time_point from_stamp(int64_t x) {
     std::chrono::nanoseconds{x})};
 }
 
+void be_careful(packet& what) {
+  if (auto* x = std::get_if<copy>(&what))
+    x->careful = true;
+  else if (auto* y = std::get_if<steps>(&what))
+    y->careful = true;
+}
+
 } // namespace
 
 member_listener::~member_listener() {
@@ -94,6 +101,7 @@ void membership::connected(const address& to, link_id link, time_point now) {
   greeting.cluster = settings_.cluster;
   greeting.table = settings_.table;
   greeting.self = settings_.self;
+  greeting.settings = settings_;
   greeting.session = session;
   greeting.seen = listener_.seen();
   listener_.transmit(link, session,
@@ -166,7 +174,40 @@ std::string membership::objection(const hello& x) const {
                        x.table, settings_.table);
   if (x.self.key == 0 || x.self.key == self())
     return fmt::format("node '{}' has no key of its own", x.self.name);
+  if (auto text = disagreement(x.settings); !text.empty())
+    return fmt::format("node '{}' has {}", x.self.name, text);
   return {};
+}
+
+std::string membership::disagreement(const common_settings& x) const {
+  if (x.pause_minority != settings_.pause_minority)
+    return "another partition mode";
+  if (x.suspicion < missed_heartbeats * settings_.heartbeat
+      || settings_.suspicion < missed_heartbeats * x.heartbeat)
+    return "other times: each node needs a suspicion time of 3 heartbeats of "
+           "every other";
+  if (!settings_.pause_minority)
+    return {};
+  // The sides of a partition reckon with each other.
+  if (x.expected != settings_.expected)
+    return fmt::format("{} expected nodes, not {}", x.expected,
+                       settings_.expected);
+  if (x.heartbeat != settings_.heartbeat || x.suspicion != settings_.suspicion
+      || x.grace != settings_.grace)
+    return "another heartbeat, suspicion time or pause grace";
+  return {};
+}
+
+void membership::count_nodes() {
+  auto up = 1 + std::ranges::count_if(peers_, [](auto& kvp) {
+              return kvp.second.state == node_state::up;
+            });
+  if (settings_.pause_minority
+      && static_cast<uint64_t>(up) > settings_.expected)
+    listener_.complain(
+      fmt::format("{} nodes are up, and only {} expected: two sides of a "
+                  "partition could both have the majority",
+                  up, settings_.expected));
 }
 
 void membership::send_hello(peer& to, time_point now) {
@@ -177,6 +218,7 @@ void membership::send_hello(peer& to, time_point now) {
   greeting.cluster = settings_.cluster;
   greeting.table = settings_.table;
   greeting.self = settings_.self;
+  greeting.settings = settings_;
   greeting.session = to.my_session;
   greeting.ack = to.their_session;
   greeting.established = to.established;
@@ -284,12 +326,15 @@ void membership::synced(peer& from, time_point now) {
     from.state = node_state::up;
     from.since = now;
     listener_.came_up(from);
+    count_nodes();
   }
   try_addresses(now);
   check_ready(now);
 }
 
 void membership::send(const peer& to, packet what) {
+  if (to.careful)
+    be_careful(what);
   if (to.established)
     listener_.transmit(to.link, to.my_session,
                        std::make_shared<const packet>(std::move(what)));
@@ -297,9 +342,12 @@ void membership::send(const peer& to, packet what) {
 
 void membership::broadcast(packet what) {
   auto shared = std::make_shared<const packet>(std::move(what));
-  for (auto& [key, x] : peers_)
-    if (x.established)
+  for (auto& [key, x] : peers_) {
+    if (x.careful)
+      send(x, *shared);
+    else if (x.established)
       listener_.transmit(x.link, x.my_session, shared);
+  }
 }
 
 // -- watching others ----------------------------------------------------------
@@ -329,6 +377,7 @@ void membership::handle(peer& from, const heartbeat& x, time_point now) {
                                  from_stamp(x.echo) + settings_.suspicion);
   from.directors = x.directors;
   from.leaving = x.leaving;
+  from.paused = x.paused;
   from.voter = x.voter;
   for (auto& who : x.members)
     learn(who, now);
@@ -348,6 +397,7 @@ void membership::down(peer& x, bool dead, time_point now) {
   x.state = node_state::down;
   x.since = now;
   x.directors = 0;
+  x.paused = false;
   x.leased_until = time_point{};
   listener_.went_down(x);
   check_ready(now);

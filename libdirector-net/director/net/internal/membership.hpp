@@ -25,20 +25,11 @@ using time_point = clock_type::time_point;
 using link_id = uint64_t;
 
 /// Settings of a member.
-struct member_settings {
+struct member_settings : common_settings {
   contact self;
   std::string cluster;
   std::string table;
   std::vector<address> seeds;
-  caf::timespan heartbeat = std::chrono::milliseconds{200};
-  /// Silence after which a node counts as down.
-  caf::timespan suspicion = std::chrono::seconds{2};
-  /// Whether a side without majority stops.
-  bool pause_minority = false;
-  /// Time that a side without majority has to end its children.
-  caf::timespan grace = std::chrono::seconds{1};
-  /// Number of nodes of which a majority is needed.
-  size_t expected = 0;
   /// How long to look for others before starting alone.
   caf::timespan alone_after = std::chrono::seconds{3};
 };
@@ -77,6 +68,9 @@ struct peer {
   /// See `heartbeat::directors`.
   uint64_t directors = 0;
   bool leaving = false;
+  bool paused = false;
+  /// Has to be sent packets that are written carefully.
+  bool careful = false;
   /// Counts for the majority.
   bool voter = false;
 
@@ -245,6 +239,12 @@ private:
   void check_ready(time_point now);
 
   std::string objection(const hello& x) const;
+
+  /// Names a setting that another node must not have.
+  std::string disagreement(const common_settings& x) const;
+
+  /// Tells if more nodes are up than a majority is reckoned for.
+  void count_nodes();
 
   void forget_dead(time_point now);
 

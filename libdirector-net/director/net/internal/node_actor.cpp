@@ -144,10 +144,12 @@ caf::behavior node_actor::make_behavior() {
 void node_actor::on_exit() {
   // Nothing but a kill or the end of the actor system ends this actor before
   // the node has left.
+  metrics_.nodes->value(0);
+  table_->has_left(caf::make_error(errc::table_closed));
   if (!joined_)
     table_->joined.set_value(caf::make_error(caf::exit_reason::kill));
-  joined_ = true;
-  table_->has_left(caf::make_error(errc::table_closed));
+  else if (failure_)
+    table_->joined.set_value(failure_);
   links_.clear();
   sources_.clear();
 }
@@ -165,8 +167,8 @@ void node_actor::listen() {
                      [this](caf::expected<uint16_t> port) {
                        if (!port) {
                          joined_ = true;
-                         table_->joined.set_value(std::move(port.error()));
-                         return quit();
+                         failure_ = std::move(port.error());
+                         return end();
                        }
                        port_ = *port;
                        protocol_.port(port_);
@@ -191,6 +193,9 @@ void node_actor::connect(const net::address& to) {
         trouble_ = fmt::format("{}:{}: {}", to.host, to.port,
                                to_string(other.error()));
         auto refused = other.error() == caf::sec::cannot_connect_to_node;
+        // Nodes that are not there are part of life.
+        if (!refused && other.error() != caf::sec::connection_timeout)
+          complain("cannot connect to " + trouble_);
         protocol_.unreachable(to, refused, now);
       }
       settle();
@@ -233,9 +238,13 @@ void node_actor::receive(const caf::strong_actor_ptr& from, uint64_t session,
   if (!from || from->node() == node())
     return complain("a packet without sender");
   packet what;
-  if (auto err = decode_packet(system(), table_->log().handles(), bytes, what))
-    return complain("malformed packet: " + to_string(err));
   auto number = link_to(from);
+  if (auto err
+      = decode_packet(system(), table_->log().handles(), bytes, what)) {
+    trouble_ = "malformed packet: " + to_string(err);
+    complain(trouble_);
+    return protocol_.illegible(number, session, clock_type::now());
+  }
   if (auto* x = std::get_if<hello>(&what))
     table_->log().locate(x->self.key, from->node());
   // Receipts, of which there are many, say nothing that own changes could
@@ -318,6 +327,10 @@ const node_actor::source& node_actor::source_of(const entry& x) {
 void node_actor::changed(const entry& now, bool live) {
   if (now.last.author == protocol_.members().self())
     return;
+  if (!now.body->raw.empty())
+    complain("child '" + to_string(now.id)
+             + "' has values of types that this node does not know: it cannot "
+               "start here");
   child_record x;
   x.id = now.id;
   x.incarnation = now.incarnation;
@@ -388,6 +401,9 @@ void node_actor::depart(std::vector<child_id> ids, departure why) {
       break;
     case departure::moved:
       break;
+    case departure::overdue:
+      what.limit = caf::timespan{0};
+      break;
   }
   table_->local().hand_over(what);
 }
@@ -443,8 +459,11 @@ void node_actor::complain(const std::string& text) {
   tell(severity::warning, text);
 }
 
-void node_actor::took_over(size_t children, clock_type::duration time) {
-  metrics_.takeovers->inc(static_cast<int64_t>(children));
+void node_actor::took_over() {
+  metrics_.takeovers->inc();
+}
+
+void node_actor::takeover_done(clock_type::duration time) {
   metrics_.takeover_duration->observe(
     std::chrono::duration<double>(time).count());
 }
@@ -496,14 +515,16 @@ void node_actor::settle() {
   check_joined();
   if (std::exchange(done_, false)) {
     // Whoever joins again finds the port free.
-    transport_.unpublish(port_, [this](const caf::error&) {
-      director::internal::release_name(
-        system(), table_->local().registered_name() + ".node", ctrl());
-      table_->local().close();
-      table_->has_left(farewell_);
-      quit();
-    });
+    transport_.unpublish(port_, [this](const caf::error&) { end(); });
   }
+}
+
+void node_actor::end() {
+  director::internal::release_name(
+    system(), table_->local().registered_name() + ".node", ctrl());
+  table_->local().close();
+  table_->has_left(farewell_);
+  quit();
 }
 
 void node_actor::tick() {
@@ -559,26 +580,41 @@ void node_actor::publish_view() {
   table_->view(self.key, self.where, std::move(nodes), protocol_.paused());
 }
 
+size_t node_actor::other_seeds() const {
+  auto& settings = protocol_.members().settings();
+  return settings.seeds.size()
+         - static_cast<size_t>(
+           std::ranges::count(settings.seeds, settings.self.where));
+}
+
 void node_actor::check_joined() {
   if (joined_ || !started_)
     return;
-  caf::error result;
-  if (!protocol_.ready() || protocol_.paused()) {
-    if (!refusal_.empty() && protocol_.members().live_contacts().empty())
-      result = caf::make_error(errc::join_refused, refusal_);
-    else if (clock_type::now() - begun_ < options_.join_timeout)
+  auto waited = clock_type::now() - begun_;
+  auto alone = protocol_.members().live_contacts().empty();
+  auto late = waited >= options_.join_timeout;
+  // Of several seeds, another one may know better.
+  if (!refusal_.empty() && alone
+      && (late || other_seeds() < 2 || waited >= options_.alone_after)) {
+    failure_ = caf::make_error(errc::join_refused, refusal_);
+  } else if (!protocol_.ready() || protocol_.paused()) {
+    if (!late)
       return;
-    else if (protocol_.paused())
-      result = caf::make_error(errc::no_quorum);
-    else
-      result = caf::make_error(caf::sec::connection_timeout,
-                               "no other node has answered, last " + trouble_);
+    failure_ = protocol_.paused()
+                 ? caf::make_error(errc::no_quorum)
+                 : caf::make_error(caf::sec::connection_timeout,
+                                   "no copy from any other node, last "
+                                     + trouble_);
+  } else if (alone && other_seeds() > 0) {
+    tell(severity::warning,
+         "no seed has answered, starts alone; last " + trouble_);
   }
   joined_ = true;
   publish_view();
-  table_->joined.set_value(result);
-  if (result)
+  if (failure_)
     done_ = true;
+  else
+    table_->joined.set_value(caf::error{});
 }
 
 } // namespace director::net::internal

@@ -72,7 +72,9 @@ private:
 
   void complain(const std::string& text) override;
 
-  void took_over(size_t children, clock_type::duration time) override;
+  void took_over() override;
+
+  void takeover_done(clock_type::duration time) override;
 
   void conflict(const child_id& id) override;
 
@@ -113,6 +115,9 @@ private:
   /// Does what has gathered during an event.
   void settle();
 
+  /// Sets the names free and quits.
+  void end();
+
   void tick();
 
   void retry_later();
@@ -120,6 +125,9 @@ private:
   void publish_view();
 
   void check_joined();
+
+  /// Returns how many seeds there are besides this node.
+  size_t other_seeds() const;
 
   void tell(severity level, const std::string& text, caf::error reason = {},
             const child_record* child = nullptr);
@@ -169,6 +177,8 @@ private:
   bool retry_pending_ = false;
   bool started_ = false;
   bool joined_ = false;
+  /// Why `join` has failed, which it tells when its port and name are free.
+  caf::error failure_;
   bool ending_directors_ = false;
   bool done_ = false;
   /// What those who wait for the end of `leave` are told.

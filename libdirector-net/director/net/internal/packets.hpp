@@ -5,6 +5,9 @@
 #include "director/net/internal/entry.hpp"
 #include "director/net/node.hpp"
 
+#include <caf/timespan.hpp>
+
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -17,15 +20,34 @@ namespace director::net::internal {
 /// Number of the protocol: nodes with another one are refused.
 constexpr uint32_t protocol_version = 1;
 
+/// Upper limit of times that nodes agree on: no sum of them overflows.
+constexpr caf::timespan longest_time = std::chrono::hours{24 * 365};
+
 /// How many changes of each author a node has seen.
 using horizon = std::map<node_key, uint64_t>;
 
-/// Introduces a node, and opens a session of messages in one direction.
+/// Settings in which the nodes of a cluster depend on each other.
+struct common_settings {
+  caf::timespan heartbeat = std::chrono::milliseconds{200};
+  /// Silence after which a node counts as down.
+  caf::timespan suspicion = std::chrono::seconds{2};
+  /// Whether a side without majority stops.
+  bool pause_minority = false;
+  /// Time that a side without majority has to end its children.
+  caf::timespan grace = std::chrono::seconds{1};
+  /// Number of nodes of which a majority is needed.
+  uint64_t expected = 0;
+};
+
+/// Introduces a node, and opens a session of messages in one direction. In all
+/// versions, it begins with the first two members; a node of another version
+/// reads no further.
 struct hello {
   uint32_t version = protocol_version;
+  contact self;
   std::string cluster;
   std::string table;
-  contact self;
+  common_settings settings;
   uint64_t session = 0;
   /// The session of the receiver that the sender knows, 0 for none.
   uint64_t ack = 0;
@@ -33,7 +55,7 @@ struct hello {
   horizon seen;
 };
 
-/// Turns a node away.
+/// Turns a node away. All versions read and write it in the same way.
 struct refusal {
   std::string text;
 };
@@ -49,6 +71,9 @@ struct copy {
   /// Left out if the receiver has seen everything.
   bool complete = true;
   std::vector<entry> entries;
+  /// Whether it is written so that those who do not know all types can read the
+  /// rest, which takes more room. Not sent.
+  bool careful = false;
 };
 
 /// Asks for a copy.
@@ -68,12 +93,18 @@ struct step {
 struct steps {
   uint64_t first = 0;
   std::vector<step> list;
+  /// See `copy`.
+  bool careful = false;
 };
 
 /// The receiver's changes up to this one have arrived.
 struct receipt {
   uint64_t count = 0;
 };
+
+/// The sender cannot read what the receiver has sent: it is to be careful from
+/// now on, beginning with a copy.
+struct illegible {};
 
 /// One record that the sender would like to own.
 struct ballot_item {
@@ -93,6 +124,8 @@ struct ballot {
 struct vote {
   uint64_t number = 0;
   std::vector<uint32_t> busy;
+  /// Whether the sender has paused, and says neither yes nor no.
+  bool abstains = false;
 };
 
 /// A ballot is over.
@@ -117,6 +150,7 @@ struct heartbeat {
   /// can take no children. What it has declined may be asked again with each.
   uint64_t directors = 0;
   bool leaving = false;
+  bool paused = false;
   /// Whether the sender counts for the majority.
   bool voter = false;
   std::vector<contact> members;
@@ -147,7 +181,7 @@ struct bye {};
 
 using packet = std::variant<hello, refusal, copy, copy_request, steps, receipt,
                             ballot, vote, ballot_end, heartbeat, offer, decline,
-                            move_request, rebalance_request, bye>;
+                            move_request, rebalance_request, bye, illegible>;
 
 /// Shared, because most go to several nodes.
 using packet_ptr = std::shared_ptr<const packet>;

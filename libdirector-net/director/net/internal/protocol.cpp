@@ -85,6 +85,12 @@ void protocol::receive(link_id from, uint64_t session, packet what,
   check_leaving();
 }
 
+void protocol::illegible(link_id from, uint64_t session, time_point now) {
+  now_ = now;
+  if (auto* sender = members_.sender_of(from, session, now))
+    members_.send(*sender, internal::illegible{});
+}
+
 void protocol::tick(time_point now) {
   now_ = now;
   if (left_)
@@ -154,8 +160,9 @@ void protocol::describe(heartbeat& beat) const {
     beat.claims = i->second;
   beat.oldest_ballot = ballots_.empty() ? last_ballot_ + 1
                                         : ballots_.begin()->first;
-  beat.directors = env_.directors();
+  beat.directors = open_directors();
   beat.leaving = leaving_;
+  beat.paused = paused_;
   beat.members = members_.live_contacts();
 }
 
@@ -177,10 +184,8 @@ void protocol::came_up(peer& x) {
     note_homeless(y.id, is_homeless(y));
     env_.changed(y, true);
   });
-  if (homeless_.empty()) {
+  if (homeless_.empty())
     homeless_since_.reset();
-    taken_ = 0;
-  }
   env_.node_changed(x);
   place_soon_ = true;
 }
@@ -292,6 +297,13 @@ void protocol::handle(peer& from, steps& x) {
 void protocol::handle(peer& from, receipt& x) {
   from.received = std::max(from.received, x.count);
   check_received();
+}
+
+void protocol::handle(peer& from, internal::illegible&) {
+  if (std::exchange(from.careful, true))
+    return;
+  flush();
+  send_copy(from, 0, true);
 }
 
 void protocol::handle(peer& from, heartbeat& x) {
@@ -505,11 +517,10 @@ void protocol::account(const entry* before, const entry* now) {
   }
   if (!note_homeless(id, false))
     return;
-  ++taken_;
+  env_.took_over();
   if (homeless_.empty() && homeless_since_) {
-    env_.took_over(taken_, now_ - *homeless_since_);
+    env_.takeover_done(now_ - *homeless_since_);
     homeless_since_.reset();
-    taken_ = 0;
   }
 }
 
@@ -549,7 +560,7 @@ void protocol::flush() {
     check_received();
   }
   // Children may be lost before the next heartbeat.
-  if (auto count = env_.directors(); count != directors_) {
+  if (auto count = open_directors(); count != directors_) {
     directors_ = count;
     ask_again(members_.self());
     members_.announce(now_);

@@ -27,6 +27,8 @@ enum class departure : uint8_t {
   paused,
   /// It is to be started on another node.
   moved,
+  /// The same, and time is up.
+  overdue,
 };
 
 /// How a claim ended.
@@ -37,6 +39,8 @@ enum class claim_outcome : uint8_t {
   refused,
   timed_out,
   no_quorum,
+  /// This node knows only a part of the record.
+  unreadable,
 };
 
 /// The world of a protocol.
@@ -98,7 +102,11 @@ public:
 
   virtual void complain(const std::string& text) = 0;
 
-  virtual void took_over(size_t children, clock_type::duration time) = 0;
+  /// A child that had lost its node has got another one, or is gone.
+  virtual void took_over() = 0;
+
+  /// All children that had lost their nodes have got others.
+  virtual void takeover_done(clock_type::duration time) = 0;
 
   virtual void conflict(const child_id& id) = 0;
 
@@ -143,6 +151,10 @@ public:
 
   /// @param session of the sender
   void receive(link_id from, uint64_t session, packet what, time_point now);
+
+  /// A packet has arrived that cannot be read.
+  /// @param session of the sender
+  void illegible(link_id from, uint64_t session, time_point now);
 
   /// To be called once per heartbeat interval.
   void tick(time_point now);
@@ -277,6 +289,8 @@ private:
 
   void handle(peer& from, bye& x);
 
+  void handle(peer& from, internal::illegible& x);
+
   // -- entries
   // ------------------------------------------------------------------
 
@@ -405,6 +419,9 @@ private:
   /// node: others may notice that earlier.
   void start_offered();
 
+  /// See `heartbeat::directors`.
+  uint64_t open_directors() const;
+
   /// Tells whether this node decides where children go.
   bool coordinates() const;
 
@@ -413,6 +430,9 @@ private:
   void place();
 
   void offer_to(node_key target, std::vector<child_id> ids);
+
+  /// Turns offers down for good.
+  void tell_decline(const std::vector<child_id>& ids);
 
   void note_decline(node_key by, const std::vector<child_id>& ids,
                     bool for_good);
@@ -463,7 +483,6 @@ private:
   std::unordered_map<child_id, node_key> destinations_;
   std::unordered_map<child_id, early_offer> offered_;
   std::optional<time_point> homeless_since_;
-  size_t taken_ = 0;
   bool place_soon_ = false;
   bool to_rebalance_ = false;
   /// What the others have been told.

@@ -71,6 +71,11 @@ void protocol::open(std::vector<candidate> items) {
       finish(x, claim_outcome::refused);
       continue;
     }
+    if (auto* base = ledger_.find(x.id);
+        base != nullptr && visible(*base) && !base->body->raw.empty()) {
+      finish(x, claim_outcome::unreadable);
+      continue;
+    }
     if (!promises_.try_emplace(x.id, promise{members_.self(), number}).second) {
       postpone(std::move(x));
       continue;
@@ -115,8 +120,10 @@ void protocol::handle(peer& from, vote& x) {
   for (auto index : x.busy)
     if (index < i->second.items.size())
       i->second.items[index].busy = true;
-  ++i->second.votes;
-  i->second.voters += from.voter ? 1 : 0;
+  if (!x.abstains) {
+    ++i->second.votes;
+    i->second.voters += from.voter ? 1 : 0;
+  }
   if (i->second.waiting.empty())
     count_votes(x.number);
 }
@@ -273,9 +280,12 @@ bool protocol::grants(const peer& to, const ballot& x, size_t index) {
 void protocol::handle(peer& from, ballot& x) {
   vote answer;
   answer.number = x.number;
+  answer.abstains = paused_;
+  if (paused_)
+    return members_.send(from, std::move(answer));
   auto& granted = promised_[{from.who.key, x.number}];
   for (uint32_t i = 0; i < x.items.size(); ++i) {
-    if (!paused_ && grants(from, x, i))
+    if (grants(from, x, i))
       granted.push_back(x.items[i].id);
     else
       answer.busy.push_back(i);

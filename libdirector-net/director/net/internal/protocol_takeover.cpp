@@ -19,11 +19,15 @@ bool by_id(const placement_child& x, const placement_child& y) {
 
 // -- deciding -----------------------------------------------------------------
 
+uint64_t protocol::open_directors() const {
+  return paused_ ? 0 : env_.directors();
+}
+
 bool protocol::coordinates() const {
   if (!members_.ready() || paused_ || leaving_)
     return false;
   for (auto& [key, x] : members_.peers())
-    if (key < members_.self() && x.live() && !x.leaving
+    if (key < members_.self() && x.live() && !x.leaving && !x.paused
         && x.state != node_state::reaching)
       return false;
   return true;
@@ -31,7 +35,7 @@ bool protocol::coordinates() const {
 
 std::vector<placement_node> protocol::candidates() const {
   std::vector<placement_node> result;
-  if (!leaving_ && env_.directors() > 0)
+  if (!leaving_ && open_directors() > 0)
     result.push_back(
       {members_.self(), settings_.self.name, children_of(members_.self())});
   for (auto& [key, x] : members_.peers())
@@ -60,6 +64,8 @@ void protocol::place() {
   for (auto& id : std::exchange(unplaced_, {})) {
     auto& x = errands_[id];
     auto& now = *ledger_.find(id);
+    if (!now.body->raw.empty())
+      x.tried.insert(members_.self());
     auto to = destinations_.find(id);
     if (to != destinations_.end() && !x.tried.contains(to->second)
         && is_candidate(to->second))
@@ -124,7 +130,7 @@ void protocol::offer_to(node_key target, std::vector<child_id> ids) {
 }
 
 void protocol::handle(peer& from, offer& x) {
-  if (env_.directors() == 0 || leaving_ || paused_)
+  if (open_directors() == 0 || leaving_)
     return members_.send(from, decline{std::move(x.ids), false});
   for (auto& id : x.ids) {
     auto* now = ledger_.find(id);
@@ -136,11 +142,12 @@ void protocol::handle(peer& from, offer& x) {
 
 void protocol::start_offered() {
   std::vector<child_id> ready;
+  std::vector<child_id> unreadable;
   std::erase_if(offered_, [&](auto& kvp) {
     auto& [id, x] = kvp;
     auto* now = ledger_.find(id);
     if (now != nullptr && is_homeless(*now)) {
-      ready.push_back(id);
+      (now->body->raw.empty() ? ready : unreadable).push_back(id);
       return true;
     }
     auto author = now != nullptr ? now->last.author : 0;
@@ -148,13 +155,19 @@ void protocol::start_offered() {
   });
   if (!ready.empty())
     env_.start(std::move(ready));
+  if (!unreadable.empty())
+    tell_decline(unreadable);
 }
 
 void protocol::declined(const std::vector<child_id>& ids) {
+  tell_decline(ids);
+  flush();
+}
+
+void protocol::tell_decline(const std::vector<child_id>& ids) {
   // Whoever coordinates by now must know.
   members_.broadcast(decline{ids, true});
   note_decline(members_.self(), ids, true);
-  flush();
 }
 
 void protocol::handle(peer& from, decline& x) {
@@ -208,7 +221,7 @@ void protocol::try_rebalance() {
   if (coordinates())
     return move_children();
   for (auto& [key, x] : members_.peers())
-    if (x.state == node_state::up && !x.leaving)
+    if (x.state == node_state::up && !x.leaving && !x.paused)
       return members_.send(x, rebalance_request{});
 }
 
@@ -301,8 +314,12 @@ void protocol::check_leaving() {
   if (!leaving_ || left_)
     return;
   auto late = now_ >= leave_deadline_;
-  if ((departing_.empty() || late) && !std::exchange(ending_directors_, true))
+  if ((departing_.empty() || late) && !std::exchange(ending_directors_, true)) {
+    // Others start what has not ended in time.
+    if (!departing_.empty() && !members_.live_contacts().empty())
+      env_.depart({departing_.begin(), departing_.end()}, departure::overdue);
     env_.end_directors();
+  }
   // The others must know what this node has given away, and what has ended.
   auto done = departing_.empty() && directors_ended_
               && (members_.live_contacts().empty()
