@@ -69,6 +69,27 @@ TEST_CASE("children that do not end are told of", "[net]") {
   send(child, crash_atom_v);
 }
 
+TEST_CASE("children that others may start are killed when time is up", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  auto spec = worker(1);
+  spec.start = "stubborn";
+  spec.terminate_timeout = caf::infinite;
+  auto child = value_of(b.dir->start_child(spec)).handle;
+  SECTION("leave") {
+    CHECK(b.tab->leave(100ms) == errc::unresponsive);
+    CHECK(b.env.log->count("asked") == 1);
+  }
+  SECTION("close") {
+    b.tab->close();
+  }
+  CHECK(end_of(child) == caf::exit_reason::kill);
+  CHECK(a.env.eventually([&] {
+    auto x = a.tab->get_actor(1);
+    return x && x->node() == a.env.sys->node();
+  }));
+}
+
 TEST_CASE("a director that dies leaves its children to another node", "[net]") {
   node a{"a"};
   node b{"b", near(a)};
