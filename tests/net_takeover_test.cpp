@@ -69,7 +69,8 @@ TEST_CASE("children that do not end are told of", "[net]") {
   send(child, crash_atom_v);
 }
 
-TEST_CASE("children that others may start are killed when time is up", "[net]") {
+TEST_CASE("children that others may start are killed when time is up",
+          "[net]") {
   node a{"a"};
   node b{"b", near(a)};
   auto spec = worker(1);
@@ -84,10 +85,14 @@ TEST_CASE("children that others may start are killed when time is up", "[net]") 
     b.tab->close();
   }
   CHECK(end_of(child) == caf::exit_reason::kill);
+  caf::actor next;
   CHECK(a.env.eventually([&] {
-    auto x = a.tab->get_actor(1);
-    return x && x->node() == a.env.sys->node();
+    if (auto x = a.tab->get_actor(1))
+      next = *x;
+    return next && next.node() == a.env.sys->node();
   }));
+  a.tab->close();
+  send(next, crash_atom_v);
 }
 
 TEST_CASE("a director that dies leaves its children to another node", "[net]") {
@@ -277,8 +282,8 @@ TEST_CASE("a paused node ends its children though their director is busy",
   how.expected_nodes = 2;
   how.listen.port = free_port();
   // Neither is a majority alone.
-  auto first = in_background(
-    [how] { return std::make_unique<node>("a", how, false); });
+  auto first
+    = in_background([how] { return std::make_unique<node>("a", how, false); });
   how.seeds = {{how.listen.host, how.listen.port}};
   how.listen.port = 0;
   node b{"b", how};
