@@ -50,6 +50,24 @@ private:
   caf::error why_;
 };
 
+/// A table that acknowledges starts when it is told to.
+class slow_table final : public director::test::wrapped_table {
+public:
+  slow_table() : wrapped_table(std::make_shared<list_table>()) {
+    // nop
+  }
+
+  write_result put(table_client& client,
+                   std::span<const put_item> items) override {
+    auto result = wrapped_table::put(client, items);
+    if (result.err() || !items[0].awaited)
+      return result;
+    return write_result::pending(++last_ticket);
+  }
+
+  uint64_t last_ticket = 0;
+};
+
 } // namespace
 
 TEST_CASE("a soft fault is answered to the caller", "[engine]") {
@@ -209,6 +227,30 @@ TEST_CASE("a child that the table refuses does not take others along",
     CHECK(r.status(std::string{"abcd"[place]})
           == (all_or_nothing ? "none" : "running"));
   }
+}
+
+TEST_CASE("what was undone has not started, though the table says so later",
+          "[engine]") {
+  auto tab = std::make_shared<slow_table>();
+  rig r{tab};
+  r.up({});
+  r.slow = {"a", "b"};
+  auto request = r.world.next_request();
+  r.eng->start_children(request, {fake_spec("a"), fake_spec("b")}, true);
+  r.eng->write_completed(1, {}, {});
+  r.eng->child_ready(r.child("a").ref, caf::message{});
+  REQUIRE(tab->last_ticket == 2);
+  r.die("b");
+  CHECK(r.child("a").shutdowns == 1);
+  r.eng->write_completed(2, {}, {});
+  r.die("a");
+  REQUIRE(r.world.reply_to(request));
+  auto& outcomes
+    = std::get<std::vector<child_outcome>>(*r.world.reply_to(request));
+  CHECK(outcomes[0].err == errc::undone);
+  CHECK_FALSE(outcomes[0].value.handle);
+  CHECK(outcomes[1].err == errc::start_failed);
+  CHECK(r.status("a") == "none");
 }
 
 TEST_CASE("a record never points to an actor that has ended", "[engine]") {

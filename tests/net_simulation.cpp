@@ -410,12 +410,11 @@ void simulation::disconnect(size_t x, size_t y) {
   if (one == nullptr || other == nullptr || one == other)
     return;
   note("disconnect {} {}", x, y);
-  for (auto [from, to] : {std::pair{one->key, other->key},
-                          std::pair{other->key, one->key}})
+  for (auto [from, to] :
+       {std::pair{one->key, other->key}, std::pair{other->key, one->key}})
     after(delay(), [this, from, to] {
-      on_node(from, [this, to](sim_node& self) {
-        self.core.link_lost(to, now_);
-      });
+      on_node(from,
+              [this, to](sim_node& self) { self.core.link_lost(to, now_); });
     });
 }
 

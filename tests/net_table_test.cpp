@@ -310,8 +310,7 @@ TEST_CASE("a child with values that a node does not know does not hold it up",
   value_of(b.dir->start_child(worker(1)));
   auto spec = worker(2);
   spec.state = caf::make_message(riddle{});
-  auto outcomes = value_of(
-    a.dir->start_children({worker(3), spec, worker(4)}));
+  auto outcomes = value_of(a.dir->start_children({worker(3), spec, worker(4)}));
   for (auto& x : outcomes)
     CHECK(!x.err);
   CHECK(b.env.log->await("child '2' has values of types"));
@@ -369,15 +368,16 @@ TEST_CASE("a join that has failed leaves nothing behind", "[net]") {
   how.table = "test";
   how.heartbeat = 50ms;
   how.suspicion = 500ms;
-  how.alone_after = 300ms;
   how.listen.port = free_port();
   how.sink = nullptr;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 2; ++i) {
     how.cluster = "elsewhere";
     how.seeds.resize(1);
+    how.alone_after = patience;
     CHECK(error_of(net::join(*env.sys, how)) == errc::join_refused);
     // Nobody listens at the second one.
     how.seeds.emplace_back("127.0.0.1", 1);
+    how.alone_after = 2s;
     CHECK(error_of(net::join(*env.sys, how)) == errc::join_refused);
     how.cluster = a.options.cluster;
     auto tab = value_of(net::join(*env.sys, how));
@@ -407,24 +407,13 @@ TEST_CASE("nodes with other settings are turned away", "[net]") {
     how.partitions = net::partition_mode::pause_minority;
     how.expected_nodes = 2;
   }
-  SECTION("times that do not go together") {
-    // The heartbeat of the other is 50 ms.
-    how.suspicion = 10s;
-    how.claim_timeout = 20s;
-    world env{
-      [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
-    how.table = "test";
-    how.heartbeat = 1s;
-    how.sink = nullptr;
-    auto err = error_of(net::join(*env.sys, how));
-    CHECK(err == errc::join_refused);
-    CHECK(contains(to_string(err), "heartbeat"));
-    return;
+  SECTION("suspicion") {
+    how.suspicion = 1s;
   }
   node b{"b", how};
   CHECK(b.err == errc::join_refused);
-  CHECK(contains(to_string(b.err), "another partition mode"));
-  CHECK(a.env.log->await("another partition mode"));
+  CHECK(contains(to_string(b.err), "has another"));
+  CHECK(a.env.log->await("has another"));
 }
 
 TEST_CASE("without majority nothing starts", "[net]") {
@@ -483,7 +472,12 @@ TEST_CASE("every node can print the tree of the cluster", "[net]") {
 }
 
 TEST_CASE("nodes show in the metrics", "[net]") {
-  node a{"a"};
+  net::options how;
+  // Nobody but the last one is taken for dead.
+  how.suspicion = 2s;
+  node a{"a", how};
+  how = near(a);
+  how.suspicion = 2s;
   auto number = [](node& x, const char* name) {
     auto& all = x.env.sys->metrics();
     return all
@@ -496,7 +490,7 @@ TEST_CASE("nodes show in the metrics", "[net]") {
       ->value();
   };
   {
-    node b{"b", near(a)};
+    node b{"b", how};
     value_of(b.dir->start_child(worker(1)));
     CHECK(!b.tab->leave());
     CHECK(nodes(b) == 0);
@@ -505,7 +499,7 @@ TEST_CASE("nodes show in the metrics", "[net]") {
   CHECK(a.env.eventually([&] { //
     return number(a, "net-takeovers") == 1 && nodes(a) == 1;
   }));
-  node c{"c", near(a)};
+  node c{"c", how};
   value_of(c.dir->start_children({worker(2), worker(3)}));
   {
     // Others take it for dead.
@@ -526,8 +520,9 @@ TEST_CASE("nodes show in the metrics", "[net]") {
   // Two losses.
   static constexpr std::array bounds{.001, .01, .1, 1., 10., 100.};
   auto& times = *a.env.sys->metrics()
-                   .histogram_family<double>("director", "net-takeover-duration",
-                                             {"table"}, bounds, "", "seconds")
+                   .histogram_family<double>("director",
+                                             "net-takeover-duration", {"table"},
+                                             bounds, "", "seconds")
                    ->get_or_add({{"table", "test"}});
   int64_t takeovers = 0;
   for (auto& bucket : times.buckets())

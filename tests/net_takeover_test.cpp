@@ -280,6 +280,7 @@ TEST_CASE("a paused node ends its children though their director is busy",
   net::options how;
   how.partitions = net::partition_mode::pause_minority;
   how.expected_nodes = 2;
+  how.suspicion = 3s;
   how.listen.port = free_port();
   // Neither is a majority alone.
   auto first

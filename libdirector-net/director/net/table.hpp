@@ -70,8 +70,8 @@ struct options {
 
   caf::timespan heartbeat = defaults::heartbeat;
 
-  /// Silence after which a node counts as down. At least 3 heartbeats, also of
-  /// the other nodes. With `pause_minority`, both are the same on all nodes.
+  /// Silence after which a node counts as down. At least 3 heartbeats. Both are
+  /// the same on all nodes.
   caf::timespan suspicion = defaults::suspicion;
 
   /// With `pause_minority`: time that a side without majority has to end its

@@ -23,6 +23,7 @@
 #  include <caf/scoped_execution_unit.hpp>
 #endif
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <tuple>
@@ -83,23 +84,28 @@ void request(Self* self, const caf::actor& receiver, OnValue on_value,
 #endif
 }
 
-/// Sends a request from a blocking actor and waits for the response.
+/// Sends a request from a blocking actor and waits for the response. Nothing
+/// else must arrive meanwhile.
 template <class Self, class Handle, class OnValue, class OnError, class... Ts>
 void request_receive(Self& self, const Handle& receiver, caf::timespan timeout,
                      OnValue on_value, OnError on_error, Ts&&... xs) {
 #if CAF_VERSION_MAJOR >= 1
-  auto pending
-    = self->mail(std::forward<Ts>(xs)...).request(receiver, timeout);
+  auto pending = self->mail(std::forward<Ts>(xs)...).request(receiver, timeout);
 #else
   auto pending = self->request(receiver, timeout, std::forward<Ts>(xs)...);
 #endif
   // CAF's clock, which watches the timeout, stops before the last actors of an
   // actor system do.
   constexpr auto too_long = caf::timespan{std::chrono::hours{24 * 365}};
-  constexpr auto margin = caf::timespan{std::chrono::seconds{1}};
-  if (timeout < too_long
-      && !self->await_data(std::chrono::high_resolution_clock::now() + timeout
-                           + margin)) {
+  using std::chrono::steady_clock;
+  auto deadline = steady_clock::now() + std::chrono::seconds{1}
+                  + std::min(timeout, too_long);
+  // The clock for people may jump.
+  while (timeout < too_long
+         && !self->await_data(std::chrono::high_resolution_clock::now()
+                              + (deadline - steady_clock::now()))) {
+    if (steady_clock::now() < deadline)
+      continue;
     caf::error late{caf::sec::request_timeout};
     on_error(late);
     return;

@@ -432,8 +432,9 @@ void engine::turn() {
       auto* x = find_slot(*child);
       if (x != nullptr && x->at == phase::retrying && !ending_)
         consult_plan(child->slot, caf::error{tasks(*x).cause});
-    } else if (auto* group = std::get<batch*>(what); batches_.contains(group)) {
-      group->due = false;
+    } else if (auto* group = std::get<batch*>(what);
+               batches_.contains(group) && std::exchange(group->due, false)) {
+      // It is not another one in the same place.
       step(*group);
     }
   }

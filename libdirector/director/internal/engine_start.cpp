@@ -115,8 +115,8 @@ void engine::step(batch& group) {
     });
 }
 
-std::vector<engine::group_write>
-engine::record(batch& group, size_t first, std::vector<size_t> started) {
+std::vector<engine::group_write> engine::record(batch& group, size_t first,
+                                                std::vector<size_t> started) {
   auto awaited = group.what != batch::kind::takeover;
   auto several = gathered_.size() > 1;
   std::vector<group_write> result;
@@ -426,8 +426,11 @@ void engine::conclude(uint32_t index, launch_result result, caf::error err) {
 
 void engine::revoke(uint32_t index, waiter who, caf::error err) {
   auto& x = slots_[index];
-  if (who.group != nullptr)
+  if (who.group != nullptr) {
     ++who.group->open;
+    who.group->outcomes[who.index].value = {};
+    who.group->outcomes[who.index].err = err;
+  }
   if (who.group != nullptr && who.group->what == batch::kind::adoption
       && x.at == phase::running) {
     // The actor was there before and stays.
@@ -456,14 +459,17 @@ void engine::deliver(waiter who, started value, caf::error err) {
     return;
   auto& group = *who.group;
   auto& outcome = group.outcomes[who.index];
-  outcome.value = std::move(value);
-  outcome.err = std::move(err);
+  // What was undone was undone.
+  if (!group.undoing) {
+    outcome.value = std::move(value);
+    outcome.err = std::move(err);
+  }
   --group.open;
   // A child that is handed over no longer keeps the director from coming up.
   auto handed_over = group.members[who.index].slot == no_slot;
   if (group.what == batch::kind::init && handed_over)
     outcome.err = caf::error{};
-  if (outcome.err)
+  if (outcome.err && !group.undoing)
     fail_member(group, outcome.err);
   if (group.what == batch::kind::init && group.next < group.members.size())
     step(group);

@@ -1,7 +1,6 @@
 // What happens to a table that is one of several copies.
 
 #include "director/ets/internal/shared_table_impl.hpp"
-
 #include "director/internal/compat.hpp"
 
 #include <caf/actor_cast.hpp>

@@ -237,8 +237,8 @@ private:
     auto own = x.own ? std::optional<child_spec>{*x.own} : std::nullopt;
     if (encode(sys_, bytes, *x.spec, x.args, own, x.extra, x.foreign))
       return false;
-    return all(std::string{reinterpret_cast<const char*>(bytes.data()),
-                           bytes.size()});
+    return all(
+      std::string{reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }
 
   caf::actor_system& sys_;
@@ -574,12 +574,12 @@ caf::error encode_packet(caf::actor_system& sys, const packet& what,
 
 caf::error decode_packet(caf::actor_system& sys, const remote_handles& handles,
                          std::string_view bytes, packet& what) {
-  return with_decoder(sys, handles, bytes_of(bytes),
-                      [&](caf::binary_deserializer& source) {
-                        uint8_t index = 0;
-                        return source.value(index) && emplace(what, index)
-                               && std::visit(reader{sys, handles, source}, what);
-                      });
+  return with_decoder(
+    sys, handles, bytes_of(bytes), [&](caf::binary_deserializer& source) {
+      uint8_t index = 0;
+      return source.value(index) && emplace(what, index)
+             && std::visit(reader{sys, handles, source}, what);
+    });
 }
 
 } // namespace director::net::internal

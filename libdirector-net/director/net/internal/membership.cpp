@@ -182,19 +182,15 @@ std::string membership::objection(const hello& x) const {
 std::string membership::disagreement(const common_settings& x) const {
   if (x.pause_minority != settings_.pause_minority)
     return "another partition mode";
-  if (x.suspicion < missed_heartbeats * settings_.heartbeat
-      || settings_.suspicion < missed_heartbeats * x.heartbeat)
-    return "other times: each node needs a suspicion time of 3 heartbeats of "
-           "every other";
+  if (x.heartbeat != settings_.heartbeat || x.suspicion != settings_.suspicion)
+    return "another heartbeat or suspicion time";
   if (!settings_.pause_minority)
     return {};
-  // The sides of a partition reckon with each other.
   if (x.expected != settings_.expected)
     return fmt::format("{} expected nodes, not {}", x.expected,
                        settings_.expected);
-  if (x.heartbeat != settings_.heartbeat || x.suspicion != settings_.suspicion
-      || x.grace != settings_.grace)
-    return "another heartbeat, suspicion time or pause grace";
+  if (x.grace != settings_.grace)
+    return "another pause grace";
   return {};
 }
 
@@ -341,12 +337,19 @@ void membership::send(const peer& to, packet what) {
 }
 
 void membership::broadcast(packet what) {
+  auto with_entries = std::holds_alternative<steps>(what);
   auto shared = std::make_shared<const packet>(std::move(what));
+  packet_ptr careful;
   for (auto& [key, x] : peers_) {
-    if (x.careful)
-      send(x, *shared);
-    else if (x.established)
-      listener_.transmit(x.link, x.my_session, shared);
+    if (!x.established)
+      continue;
+    if (x.careful && with_entries && careful == nullptr) {
+      auto same = *shared;
+      be_careful(same);
+      careful = std::make_shared<const packet>(std::move(same));
+    }
+    listener_.transmit(x.link, x.my_session,
+                       x.careful && with_entries ? careful : shared);
   }
 }
 

@@ -144,8 +144,10 @@ caf::behavior node_actor::make_behavior() {
 void node_actor::on_exit() {
   // Nothing but a kill or the end of the actor system ends this actor before
   // the node has left.
-  metrics_.nodes->value(0);
-  table_->has_left(caf::make_error(errc::table_closed));
+  if (!over_) {
+    metrics_.nodes->value(0);
+    table_->has_left(caf::make_error(errc::table_closed));
+  }
   if (!joined_)
     table_->joined.set_value(caf::make_error(caf::exit_reason::kill));
   else if (failure_)
@@ -239,11 +241,14 @@ void node_actor::receive(const caf::strong_actor_ptr& from, uint64_t session,
     return complain("a packet without sender");
   packet what;
   auto number = link_to(from);
-  if (auto err
-      = decode_packet(system(), table_->log().handles(), bytes, what)) {
+  if (auto err = decode_packet(system(), table_->log().handles(), bytes,
+                               what)) {
     trouble_ = "malformed packet: " + to_string(err);
     complain(trouble_);
-    return protocol_.illegible(number, session, clock_type::now());
+    if (std::holds_alternative<copy>(what)
+        || std::holds_alternative<steps>(what))
+      protocol_.illegible(number, session, clock_type::now());
+    return;
   }
   if (auto* x = std::get_if<hello>(&what))
     table_->log().locate(x->self.key, from->node());
@@ -328,9 +333,10 @@ void node_actor::changed(const entry& now, bool live) {
   if (now.last.author == protocol_.members().self())
     return;
   if (!now.body->raw.empty())
-    complain("child '" + to_string(now.id)
-             + "' has values of types that this node does not know: it cannot "
-               "start here");
+    complain_of("unreadable " + std::to_string(now.last.author),
+                "child '" + to_string(now.id)
+                  + "' has values of types that this node does not know: it "
+                    "cannot start here");
   child_record x;
   x.id = now.id;
   x.incarnation = now.incarnation;
@@ -449,10 +455,14 @@ void node_actor::turned_away(const std::string& text) {
 }
 
 void node_actor::complain(const std::string& text) {
+  complain_of(text, text);
+}
+
+void node_actor::complain_of(const std::string& what, const std::string& text) {
   auto now = clock_type::now();
   if (complaints_.size() > 100)
     complaints_.clear();
-  auto [i, fresh] = complaints_.try_emplace(text, now);
+  auto [i, fresh] = complaints_.try_emplace(what, now);
   if (!fresh && now - i->second < complaint_interval)
     return;
   i->second = now;
@@ -520,8 +530,11 @@ void node_actor::settle() {
 }
 
 void node_actor::end() {
-  director::internal::release_name(
-    system(), table_->local().registered_name() + ".node", ctrl());
+  over_ = true;
+  metrics_.nodes->value(0);
+  director::internal::release_name(system(),
+                                   table_->local().registered_name() + ".node",
+                                   ctrl());
   table_->local().close();
   table_->has_left(farewell_);
   quit();
@@ -591,7 +604,9 @@ void node_actor::check_joined() {
   if (joined_ || !started_)
     return;
   auto waited = clock_type::now() - begun_;
-  auto alone = protocol_.members().live_contacts().empty();
+  auto alone = std::ranges::none_of(protocol_.members().peers(), [](auto& x) {
+    return x.second.established || x.second.state == node_state::up;
+  });
   auto late = waited >= options_.join_timeout;
   // Of several seeds, another one may know better.
   if (!refusal_.empty() && alone
@@ -600,11 +615,11 @@ void node_actor::check_joined() {
   } else if (!protocol_.ready() || protocol_.paused()) {
     if (!late)
       return;
-    failure_ = protocol_.paused()
-                 ? caf::make_error(errc::no_quorum)
-                 : caf::make_error(caf::sec::connection_timeout,
-                                   "no copy from any other node, last "
-                                     + trouble_);
+    failure_
+      = protocol_.paused()
+          ? caf::make_error(errc::no_quorum)
+          : caf::make_error(caf::sec::connection_timeout,
+                            "no copy from any other node, last " + trouble_);
   } else if (alone && other_seeds() > 0) {
     tell(severity::warning,
          "no seed has answered, starts alone; last " + trouble_);

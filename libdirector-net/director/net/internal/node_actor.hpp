@@ -132,6 +132,9 @@ private:
   void tell(severity level, const std::string& text, caf::error reason = {},
             const child_record* child = nullptr);
 
+  /// Reports a defect, but not again and again.
+  void complain_of(const std::string& what, const std::string& text);
+
   /// Who runs a child of another node.
   struct source {
     uint32_t node = 0;
@@ -181,6 +184,7 @@ private:
   caf::error failure_;
   bool ending_directors_ = false;
   bool done_ = false;
+  bool over_ = false;
   /// What those who wait for the end of `leave` are told.
   caf::error farewell_;
   time_point begun_{};

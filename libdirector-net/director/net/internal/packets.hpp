@@ -124,7 +124,7 @@ struct ballot {
 struct vote {
   uint64_t number = 0;
   std::vector<uint32_t> busy;
-  /// Whether the sender has paused, and says neither yes nor no.
+  /// Whether the sender has paused, and grants nothing.
   bool abstains = false;
 };
 

@@ -392,6 +392,10 @@ private:
 
   void finish(candidate x, claim_outcome how);
 
+  /// Tells whether a child of this node has yet to end, with or without its
+  /// director.
+  bool still_here(const child_id& id) const;
+
   bool grants(const peer& to, const ballot& x, size_t index);
 
   void release(node_key claimant, uint64_t ballot);

@@ -240,17 +240,18 @@ void protocol::retry(time_point now) {
 
 // -- voting -------------------------------------------------------------------
 
+bool protocol::still_here(const child_id& id) const {
+  auto* now = ledger_.find(id);
+  return now != nullptr && now->last.author == members_.self()
+         && (now->director != 0 || !env_.may_give(id));
+}
+
 bool protocol::grants(const peer& to, const ballot& x, size_t index) {
   auto& item = x.items[index];
   auto* now = ledger_.find(item.id);
   if (now != nullptr) {
     // Who runs, runs; and who knows less than this node must wait.
-    if (has_director(*now))
-      return false;
-    if (has_rival(item.id))
-      return false;
-    // What its director has left behind may not have ended yet.
-    if (now->last.author == members_.self() && !env_.may_give(item.id))
+    if (has_director(*now) || has_rival(item.id) || still_here(item.id))
       return false;
     auto i = x.seen.find(now->last.author);
     auto known = i != x.seen.end() && i->second >= now->last.count;
@@ -281,8 +282,13 @@ void protocol::handle(peer& from, ballot& x) {
   vote answer;
   answer.number = x.number;
   answer.abstains = paused_;
-  if (paused_)
+  if (paused_) {
+    // The majority can do without this node, but knows less of what is here.
+    for (uint32_t i = 0; i < x.items.size(); ++i)
+      if (still_here(x.items[i].id) || has_rival(x.items[i].id))
+        answer.busy.push_back(i);
     return members_.send(from, std::move(answer));
+  }
   auto& granted = promised_[{from.who.key, x.number}];
   for (uint32_t i = 0; i < x.items.size(); ++i) {
     if (grants(from, x, i))

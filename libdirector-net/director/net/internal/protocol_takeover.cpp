@@ -315,8 +315,8 @@ void protocol::check_leaving() {
     return;
   auto late = now_ >= leave_deadline_;
   if ((departing_.empty() || late) && !std::exchange(ending_directors_, true)) {
-    // Others start what has not ended in time.
-    if (!departing_.empty() && !members_.live_contacts().empty())
+    // Others start what has not ended in time, or have done so already.
+    if (!departing_.empty() && !members_.peers().empty())
       env_.depart({departing_.begin(), departing_.end()}, departure::overdue);
     env_.end_directors();
   }
