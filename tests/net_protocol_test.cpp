@@ -459,6 +459,34 @@ TEST_CASE("a node that has paused decides nothing for others",
   CHECK(first.running.empty());
 }
 
+TEST_CASE("a node that has paused keeps others from what has yet to end",
+          "[net_protocol]") {
+  simulation sim{GENERATE(range(180u, 190u))};
+  sim.settings.pause_minority = true;
+  sim.settings.expected = 5;
+  assemble(sim, 5);
+  auto& first = *sim.at(0);
+  auto& second = *sim.at(1);
+  first.claim({7, 8}, claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return sim.started.size() == 2; }));
+  for (auto* x : sim.nodes())
+    x->director_count = 0;
+  first.lingering.insert(7);
+  for (size_t i : {2, 3, 4})
+    sim.cut(0, i);
+  REQUIRE(sim.run_until(20s, [&] { return first.core.paused(); }));
+  REQUIRE(sim.run_until(20s, [&] { return first.running.empty(); }));
+  sim.run(100ms);
+  second.claim({7}, claim_mode::adopt, true);
+  second.claim({8}, claim_mode::adopt, true);
+  // The others have to find out first that it is free.
+  CHECK(sim.run_until(9s, [&] { return second.running.contains(8); }));
+  CHECK_FALSE(second.running.contains(7));
+  first.lingering.clear();
+  second.claim({7}, claim_mode::adopt, true);
+  CHECK(sim.run_until(9s, [&] { return second.running.contains(7); }));
+}
+
 TEST_CASE("a node in the place of another does not break its promises",
           "[net_protocol]") {
   simulation sim{150};

@@ -212,7 +212,7 @@ uint64_t sim_node::directors() const {
 }
 
 bool sim_node::may_give(const child_id& id) const {
-  return !running.contains(id);
+  return !running.contains(id) && !lingering.contains(id);
 }
 
 void sim_node::node_changed(const peer& x) {

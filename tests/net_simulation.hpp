@@ -116,6 +116,8 @@ public:
   std::vector<std::string> complaints;
   std::string refusal;
   std::set<child_id> unknown_functions;
+  /// Children without director that have yet to end.
+  std::set<child_id> lingering;
   /// Children that it cannot read about.
   std::set<child_id> unknown_types;
   size_t conflicts = 0;
