@@ -245,8 +245,9 @@ private:
       return to_string(handle.error());
     std::string result;
     caf::scoped_actor self{sys};
+    // Who asks tries again if the request was lost with a connection.
     director::internal::compat::request_receive(
-      self, *handle, patience, [&](std::string& x) { result = std::move(x); },
+      self, *handle, 10s, [&](std::string& x) { result = std::move(x); },
       [&](const caf::error& err) { result = to_string(err); }, caf::get_atom_v);
     return result;
   }
