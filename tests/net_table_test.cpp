@@ -3,6 +3,7 @@
 #include "net_fixture.hpp"
 #include "ports.hpp"
 
+#include <caf/actor_registry.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
 #include <algorithm>
