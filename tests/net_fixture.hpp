@@ -4,6 +4,7 @@
 
 #include "fixture.hpp"
 
+#include <caf/actor_registry.hpp>
 #include <caf/init_global_meta_objects.hpp>
 #include <caf/io/middleman.hpp>
 
@@ -131,6 +132,17 @@ struct node {
   net::table_ptr tab;
   std::optional<client> dir;
 };
+
+/// Keeps the actor behind the table of a node busy as long as the result lives.
+inline std::unique_lock<std::mutex> hold_up(node& x) {
+  std::unique_lock guard{*x.gate};
+  auto actor = x.env.sys->registry().get<caf::actor>(
+    std::string{"director.net.test.node"});
+  director::internal::compat::send(actor, caf::message_priority::normal,
+                                   nullptr, crash_atom_v);
+  REQUIRE(x.env.log->await("unexpected message"));
+  return guard;
+}
 
 inline net::options near(const node& other) {
   net::options result;

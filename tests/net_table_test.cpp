@@ -3,7 +3,6 @@
 #include "net_fixture.hpp"
 #include "ports.hpp"
 
-#include <caf/actor_registry.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
 #include <algorithm>
@@ -504,12 +503,7 @@ TEST_CASE("nodes show in the metrics", "[net]") {
   value_of(c.dir->start_children({worker(2), worker(3)}));
   {
     // Others take it for dead.
-    std::lock_guard guard{*c.gate};
-    auto actor = c.env.sys->registry().get<caf::actor>(
-      std::string{"director.net.test.node"});
-    director::internal::compat::send(actor, caf::message_priority::normal,
-                                     nullptr, crash_atom_v);
-    REQUIRE(c.env.log->await("unexpected message"));
+    auto guard = hold_up(c);
     CHECK(a.env.eventually([&] { //
       return asked(a, 2) == "a" && asked(a, 3) == "a";
     }));

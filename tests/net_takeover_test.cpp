@@ -4,8 +4,6 @@
 #include "net_fixture.hpp"
 #include "ports.hpp"
 
-#include <caf/actor_registry.hpp>
-
 #include <algorithm>
 #include <future>
 #include <mutex>
@@ -324,12 +322,7 @@ TEST_CASE("others take over from a table that is closed", "[net]") {
   value_of(b.dir->start_children({worker(1), worker(2)}));
   {
     // Its directors end before the others hear of it.
-    std::lock_guard guard{*b.gate};
-    auto actor = b.env.sys->registry().get<caf::actor>(
-      std::string{"director.net.test.node"});
-    director::internal::compat::send(actor, caf::message_priority::normal,
-                                     nullptr, crash_atom_v);
-    REQUIRE(b.env.log->await("unexpected message"));
+    auto guard = hold_up(b);
     b.tab->close();
     CHECK(end_of(*b.dir) == errc::table_closed);
   }
