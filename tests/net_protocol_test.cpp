@@ -718,12 +718,77 @@ TEST_CASE("one change costs the same in a large table", "[net_protocol]") {
   assemble(sim, 2);
   sim.at(0)->claim(ids(0, 2'000), claim_mode::fresh, true);
   REQUIRE(sim.run_until(20s, [&] { return settled(sim, 2'000); }));
+  sim.run(1s);
   auto before = sim.at(1)->core.entries().seen(sim.at(0)->key);
   sim.at(0)->restart(7);
-  REQUIRE(sim.run_until(1s, [&] {
-    return sim.at(1)->core.entries().seen(sim.at(0)->key) > before;
-  }));
-  CHECK(sim.at(1)->core.entries().seen(sim.at(0)->key) == before + 1);
+  sim.run(1s);
+  CHECK(sim.at(1)->core.entries().seen(sim.at(0)->key) == before + 2);
+}
+
+TEST_CASE("changes that a later one overtakes are not sent", "[net_protocol]") {
+  simulation sim{153};
+  assemble(sim, 2);
+  sim.at(0)->claim(ids(0, 2), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 2); }));
+  sim.run(1s);
+  auto& core = sim.at(0)->core;
+  auto& copy = sim.at(1)->core.entries();
+  auto before = copy.seen(sim.at(0)->key);
+  std::vector<steps> packets;
+  sim.lost = [&](size_t, size_t, const packet& what) {
+    if (auto* x = std::get_if<steps>(&what))
+      packets.push_back(*x);
+    return false;
+  };
+  auto put = [&](const child_id& id, child_status status, bool with_body) {
+    auto next = *core.entries().find(id);
+    next.status = status;
+    next.body = with_body ? std::make_shared<const entry_body>() : nullptr;
+    CHECK(core.put(std::move(next)));
+  };
+  auto delivered = [&](uint64_t changes) {
+    core.flush();
+    REQUIRE(sim.run_until(1s, [&] {
+      return copy.seen(sim.at(0)->key) == before + changes;
+    }));
+    REQUIRE(packets.size() == 1);
+    CHECK(packets[0].first == before + 1);
+    return packets[0].list;
+  };
+  SECTION("by a change") {
+    put(0, child_status::restarting, false);
+    put(1, child_status::restarting, false);
+    put(0, child_status::running, false);
+    auto list = delivered(3);
+    REQUIRE(list.size() == 2);
+    CHECK(list[0].now.id == child_id{1});
+    CHECK(list[1].now.id == child_id{0});
+    CHECK(list[1].now.body == nullptr);
+    CHECK(copy.find(0)->status == child_status::running);
+  }
+  SECTION("with what it says that the later one does not") {
+    put(0, child_status::restarting, true);
+    put(0, child_status::running, false);
+    auto list = delivered(2);
+    REQUIRE(list.size() == 1);
+    CHECK(list[0].now.body != nullptr);
+  }
+  SECTION("by a removal") {
+    put(0, child_status::terminating, false);
+    core.erase(0);
+    auto list = delivered(2);
+    REQUIRE(list.size() == 1);
+    CHECK(list[0].erased);
+    CHECK(copy.find(0) == nullptr);
+  }
+  SECTION("unless it has been sent") {
+    put(0, child_status::restarting, false);
+    CHECK(delivered(1).size() == 1);
+    packets.clear();
+    ++before;
+    put(0, child_status::running, false);
+    CHECK(delivered(1).size() == 1);
+  }
 }
 
 TEST_CASE("even placement", "[net_protocol]") {

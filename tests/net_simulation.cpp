@@ -283,9 +283,14 @@ void sim_node::restart(const child_id& id) {
   if (i == running.end() || i->second.ending || x == nullptr)
     return;
   auto next = *x;
-  next.incarnation = ++i->second.incarnation;
+  next.status = child_status::restarting;
   ++next.restart_count;
   next.body = nullptr;
+  core.put(next);
+  if (world.random() % 2 == 0)
+    core.flush();
+  next.status = child_status::running;
+  next.incarnation = ++i->second.incarnation;
   core.put(next);
   core.flush();
 }
@@ -301,6 +306,12 @@ void sim_node::erase(const child_id& id) {
   // Until it is acknowledged, either may come true.
   world.started.erase(id);
   running.erase(i);
+  auto next = *x;
+  next.status = child_status::terminating;
+  next.body = nullptr;
+  core.put(next);
+  if (world.random() % 2 == 0)
+    core.flush();
   core.erase(id);
   view.erase(id);
   unacknowledged.emplace(core.entries().seen(key), std::pair{id, false});

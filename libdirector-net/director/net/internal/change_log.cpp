@@ -104,10 +104,10 @@ void change_log::reader(const caf::actor& x) {
   reader_ = x.address();
 }
 
-std::vector<local_change> change_log::fetch() {
+void change_log::fetch(std::vector<local_change>& into) {
   std::lock_guard guard{mutex_};
   announced_ = false;
-  return std::exchange(changes_, {});
+  changes_.swap(into);
 }
 
 void change_log::close() {

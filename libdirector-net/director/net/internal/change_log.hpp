@@ -73,7 +73,9 @@ public:
   /// The actor to notify.
   void reader(const caf::actor& x);
 
-  std::vector<local_change> fetch();
+  /// Swaps what has happened since the last time with `into`, which is to be
+  /// empty: its memory is used for what comes next.
+  void fetch(std::vector<local_change>& into);
 
   /// Ignores what happens from now on.
   void close();

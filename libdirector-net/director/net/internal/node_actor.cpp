@@ -288,7 +288,8 @@ void node_actor::pass_on() {
 
 void node_actor::fetch() {
   auto ended = ending_directors_ && table_->local().deserted();
-  for (auto& x : table_->log().fetch()) {
+  table_->log().fetch(fetched_);
+  for (auto& x : fetched_) {
     switch (x.what) {
       case local_change::kind::put:
         if (x.handle && x.now.actor != 0)
@@ -313,6 +314,7 @@ void node_actor::fetch() {
         break;
     }
   }
+  fetched_.clear();
   if (ended)
     protocol_.directors_ended();
   // Some may wait for what has arrived already.

@@ -172,6 +172,8 @@ private:
   /// In the order of changes, and so of deadlines.
   std::deque<waiting_write> waiting_;
 
+  /// Empty, but for its memory.
+  std::vector<local_change> fetched_;
   bool gathering_ = false;
 
   uint64_t received_ = 0;

@@ -89,8 +89,10 @@ struct step {
   change_id replaced = {};
 };
 
-/// Changes by the sender, in order and without gap.
+/// Changes by the sender, in order. Those whose numbers are missing have been
+/// overtaken by a later one of the same packet.
 struct steps {
+  /// The number from which on they are complete.
   uint64_t first = 0;
   std::vector<step> list;
   /// See `copy`.

@@ -282,13 +282,16 @@ void protocol::handle(peer& from, steps& x) {
     ask_copy(from, 0);
     return;
   }
-  auto count = x.first;
+  auto least = x.first;
   for (auto& y : x.list) {
-    if (y.now.last != change_id{author, count}) {
-      env_.complain("node '" + from.who.name + "' has sent changes of others");
+    auto& last = y.now.last;
+    if (last.author != author || last.count < least) {
+      env_.complain("node '" + from.who.name
+                    + "' has sent changes of others, or out of order");
       return;
     }
-    if (count++ >= next)
+    least = last.count + 1;
+    if (last.count >= next)
       ledger_.apply(y);
   }
   members_.send(from, receipt{ledger_.seen(author)});
@@ -374,6 +377,8 @@ bool protocol::put(entry x) {
     return false;
   auto old = *before;
   auto with_body = x.body != nullptr;
+  if (auto* waiting = overtake(old))
+    with_body = with_body || waiting->body != nullptr;
   // If this node is lost before the child has ended, others start it.
   if (x.status == child_status::terminating && departing_.contains(x.id))
     x.wanted = true;
@@ -397,6 +402,7 @@ void protocol::erase(const child_id& id) {
   auto x = old;
   if (!ledger_.erase(x))
     return;
+  overtake(old);
   account(&old, nullptr);
   publish(x, true);
   departing_.erase(id);
@@ -544,7 +550,18 @@ size_t protocol::children_of(node_key node) const {
 }
 
 void protocol::publish(const entry& x, bool erased, change_id replaced) {
-  outbox_.push_back({x, erased, replaced});
+  outbox_.push_back({{x, erased, replaced}, false});
+}
+
+const entry* protocol::overtake(const entry& x) {
+  if (outbox_.empty() || x.last.count == x.born)
+    return nullptr;
+  auto first = outbox_.front().what.now.last.count;
+  if (x.last.count < first)
+    return nullptr;
+  auto& result = outbox_[x.last.count - first];
+  result.overtaken = true;
+  return &result.what.now;
 }
 
 void protocol::flush() {
@@ -554,8 +571,13 @@ void protocol::flush() {
   }
   if (!outbox_.empty()) {
     steps news;
-    news.first = outbox_.front().now.last.count;
-    news.list = std::exchange(outbox_, {});
+    news.first = outbox_.front().what.now.last.count;
+    news.list.reserve(
+      std::ranges::count(outbox_, false, &unsent_step::overtaken));
+    for (auto& x : outbox_)
+      if (!x.overtaken)
+        news.list.push_back(std::move(x.what));
+    outbox_.clear();
     members_.broadcast(std::move(news));
     check_received();
   }

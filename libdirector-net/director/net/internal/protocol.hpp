@@ -333,6 +333,10 @@ private:
   /// @param replaced as in `step`.
   void publish(const entry& x, bool erased, change_id replaced = {});
 
+  /// The last change of `x`, unless it was the claim, need not be sent any more
+  /// if it has not been: the next one says all. Returns it if so.
+  const entry* overtake(const entry& x);
+
   void check_received();
 
   /// Returns how many of the own changes are in all copies.
@@ -466,7 +470,14 @@ private:
   uint64_t ticks_ = 0;
   uint64_t random_;
 
-  std::vector<step> outbox_;
+  struct unsent_step {
+    step what;
+    /// Has been made superfluous by a later one.
+    bool overtaken = false;
+  };
+
+  /// All changes since the last packet, without gap.
+  std::vector<unsent_step> outbox_;
   uint64_t received_ = 0;
 
   std::map<uint64_t, pending_claim> claims_;
