@@ -65,8 +65,10 @@ int run(int argc, char** argv) {
   auto opts = parse_options(argc, argv);
   auto selected = selected_workloads(opts);
   caf::actor_system_config cfg;
-  if (can_run(opts, reach::cluster))
+  if (can_run(opts, reach::cluster)) {
     cfg.load<caf::io::middleman>();
+    cfg.set("caf.middleman.workers", opts.decoders);
+  }
   cfg.set("caf.scheduler.policy", opts.policy);
   cfg.set("caf.scheduler.max-threads", opts.threads);
   caf::actor_system system{cfg};

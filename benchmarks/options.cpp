@@ -32,18 +32,22 @@ Compares directors with a minimal supervisor, the floor, in the same run.
   --threads N      number of scheduler threads (default: 2)
   --policy NAME    scheduler policy of CAF: stealing or sharing
                    (default: sharing with CAF 0.18, else stealing)
+  --decoders N     with net: number of actors that decode messages of other
+                   nodes, caf.middleman.workers; with 0, the thread of the
+                   sockets does (default: 0)
   --json FILE      where to write the results as JSON
   --system NAME    director, floor or both (default: both)
   -h, --help       print this text
 )";
 
-int64_t number(std::string_view name, std::string_view text) {
+int64_t number(std::string_view name, std::string_view text,
+               int64_t least = 1) {
   int64_t value = 0;
   auto end = text.data() + text.size();
   auto [pos, err] = std::from_chars(text.data(), end, value);
-  if (err != std::errc{} || pos != end || value < 1)
-    reject(std::string{name} + " needs a positive number, not "
-           + std::string{text});
+  if (err != std::errc{} || pos != end || value < least)
+    reject(std::string{name} + " needs a number of " + std::to_string(least)
+           + " or more, not " + std::string{text});
   return value;
 }
 
@@ -120,6 +124,8 @@ void set(draft& opts, std::string_view name, std::string_view value) {
     opts.threads = number(name, value);
   else if (name == "--policy")
     set_policy(opts, value);
+  else if (name == "--decoders")
+    opts.decoders = number(name, value, 0);
   else if (name == "--json")
     opts.json = value;
   else if (name == "--system")

@@ -22,6 +22,7 @@ struct options {
   int64_t threads = 2;
   /// Scheduler policy; empty for the one that suits this version of CAF.
   std::string policy;
+  int64_t decoders = 0;
   std::string json;
 };
 

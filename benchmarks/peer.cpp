@@ -38,12 +38,15 @@ peer::peer(const caf::actor_system& system) {
   auto commands = make_pipe();
   auto answers = make_pipe();
   auto& cfg = system.config();
-  std::array<std::string, 4> args{
+  auto number = [&cfg](const char* name) {
+    return std::to_string(caf::get_or(cfg, name, int64_t{0}));
+  };
+  std::array<std::string, 5> args{
     "director-bench", "--peer",
     caf::get_or(cfg, "caf.scheduler.policy", std::string{}),
-    std::to_string(caf::get_or(cfg, "caf.scheduler.max-threads", int64_t{2}))};
-  std::array<char*, 5> argv{args[0].data(), args[1].data(), args[2].data(),
-                            args[3].data(), nullptr};
+    number("caf.scheduler.max-threads"), number("caf.middleman.workers")};
+  std::array<char*, 6> argv{args[0].data(), args[1].data(), args[2].data(),
+                            args[3].data(), args[4].data(), nullptr};
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, commands[0], STDIN_FILENO);

@@ -107,12 +107,13 @@ private:
 } // namespace
 
 int run_peer(int argc, char** argv) {
-  if (argc != 4)
+  if (argc != 5)
     return 2;
   caf::actor_system_config cfg;
   cfg.load<caf::io::middleman>();
   cfg.set("caf.scheduler.policy", std::string{argv[2]});
   cfg.set("caf.scheduler.max-threads", std::stoll(argv[3]));
+  cfg.set("caf.middleman.workers", std::stoll(argv[4]));
   caf::actor_system system{cfg};
   member self{system};
   for (std::string line; std::getline(std::cin, line);)

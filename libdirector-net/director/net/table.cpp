@@ -175,7 +175,8 @@ caf::expected<table_ptr> join(caf::actor_system& system, options opts) {
   settings.placement = opts.placement;
   settings.random_seed = random_key();
   auto joined = result->joined.get_future();
-  auto node = system.spawn<internal::node_actor, caf::hidden + caf::lazy_init>(
+  auto node = system.spawn<internal::node_actor,
+                           caf::detached + caf::hidden + caf::lazy_init>(
     result, opts, std::move(settings));
   result->actor(node);
   director::internal::claim_name(system, local->registered_name() + ".node",
