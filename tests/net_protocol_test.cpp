@@ -366,6 +366,53 @@ TEST_CASE("a placement always has nodes to choose from", "[net_protocol]") {
   CHECK(sim.at(1)->complaints.empty());
 }
 
+TEST_CASE("a placement that fails is reported", "[net_protocol]") {
+  simulation sim{105};
+  std::string text;
+  std::function<std::vector<node_key>(size_t, node_key)> answer;
+  auto placed = true;
+  SECTION("an exception") {
+    answer = [](auto...) -> std::vector<node_key> {
+      throw std::runtime_error("no idea");
+    };
+    text = "the placement has thrown: no idea";
+  }
+  SECTION("something else that is thrown") {
+    answer = [](auto...) -> std::vector<node_key> { throw 7; };
+    text = "the placement has thrown";
+  }
+  SECTION("no answer") {
+    answer = [](auto...) { return std::vector<node_key>{}; };
+    text = "the placement has not answered for each child";
+  }
+  SECTION("one answer too many") {
+    answer = [](size_t n, node_key key) { return std::vector(n + 1, key); };
+    text = "the placement has not answered for each child";
+  }
+  SECTION("an unknown node") {
+    answer = [](size_t n, node_key) { return std::vector<node_key>(n, 1); };
+    text = "the placement has chosen a node that it was not given";
+    placed = false;
+  }
+  SECTION("no node, which is no failure") {
+    answer = [](size_t n, node_key) { return std::vector<node_key>(n, 0); };
+    placed = false;
+  }
+  sim.settings.placement = [&](auto& children, auto& nodes) {
+    return answer(children.size(), nodes.at(0).key);
+  };
+  assemble(sim, 3);
+  sim.at(2)->claim(ids(0, 10), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
+  sim.crash(2);
+  sim.run(10s);
+  CHECK(settled(sim, placed ? 10 : 0));
+  auto& decides = *sim.at(sim.at(0)->key < sim.at(1)->key ? 0 : 1);
+  REQUIRE(decides.complaints.empty() == text.empty());
+  for (auto& x : decides.complaints)
+    CHECK(x == text);
+}
+
 TEST_CASE("children wait for a node with directors", "[net_protocol]") {
   simulation sim{102};
   assemble(sim, 3);

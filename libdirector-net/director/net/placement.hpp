@@ -30,7 +30,9 @@ struct placement_child {
 /// Returns for each child the key of one of the nodes, 0 for none of them. All
 /// nodes need not have the same function: one node decides, and whatever it
 /// decides, a child never runs twice. Called on the thread of the table's
-/// actor; must not block. What it throws is reported, and the default decides.
+/// actor; must not block. If it throws, or answers for more or fewer children
+/// than it was asked about, that is reported, and the default decides. A node
+/// that is none of those given is reported and counts as 0.
 using placement_function = std::function<std::vector<node_key>(
   const std::vector<placement_child>&, const std::vector<placement_node>&)>;
 

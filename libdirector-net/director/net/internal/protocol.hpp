@@ -437,6 +437,10 @@ private:
 
   void place();
 
+  /// Asks the placement; where it fails, the default decides.
+  std::vector<node_key> choose(const std::vector<placement_child>& children,
+                               const std::vector<placement_node>& nodes);
+
   void offer_to(node_key target, std::vector<child_id> ids);
 
   /// Turns offers down for good.

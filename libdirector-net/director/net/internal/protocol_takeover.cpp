@@ -83,26 +83,13 @@ void protocol::place() {
     if (fit.empty())
       continue;
     std::ranges::sort(children, by_id);
-    std::vector<node_key> targets;
-    if (settings_.placement) {
-      try {
-        targets = settings_.placement(children, fit);
-      } catch (std::exception& e) {
-        env_.complain(std::string{"the placement has thrown: "} + e.what());
-      } catch (...) {
-        env_.complain("the placement has thrown");
-      }
-      if (!targets.empty() && targets.size() != children.size()) {
-        env_.complain("the placement has not placed every child");
-        targets.clear();
-      }
-    }
-    if (targets.empty())
-      targets = spread_evenly(children, fit);
+    auto targets = choose(children, fit);
     for (size_t i = 0; i < children.size(); ++i) {
       auto target = targets[i];
       if (std::ranges::find(fit, target, &placement_node::key) != fit.end())
         offers[target].push_back(children[i].id);
+      else if (target != 0)
+        env_.complain("the placement has chosen a node that it was not given");
     }
   }
   for (auto& [target, ids] : offers) {
@@ -113,6 +100,24 @@ void protocol::place() {
     }
     offer_to(target, std::move(ids));
   }
+}
+
+std::vector<node_key>
+protocol::choose(const std::vector<placement_child>& children,
+                 const std::vector<placement_node>& nodes) {
+  if (settings_.placement) {
+    try {
+      auto result = settings_.placement(children, nodes);
+      if (result.size() == children.size())
+        return result;
+      env_.complain("the placement has not answered for each child");
+    } catch (std::exception& e) {
+      env_.complain(std::string{"the placement has thrown: "} + e.what());
+    } catch (...) {
+      env_.complain("the placement has thrown");
+    }
+  }
+  return spread_evenly(children, nodes);
 }
 
 void protocol::place_again(const child_id& id, errand& x) {
