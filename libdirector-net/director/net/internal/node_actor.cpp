@@ -144,13 +144,13 @@ caf::behavior node_actor::make_behavior() {
 void node_actor::on_exit() {
   // Nothing but a kill or the end of the actor system ends this actor before
   // the node has left.
-  if (!over_) {
+  if (phase_ != phase::over) {
     metrics_.nodes->value(0);
     table_->has_left(caf::make_error(errc::table_closed));
   }
-  if (!joined_)
-    table_->joined.set_value(caf::make_error(caf::exit_reason::kill));
-  else if (failure_)
+  if (phase_ < phase::member)
+    failure_ = caf::make_error(caf::exit_reason::kill);
+  if (failure_)
     table_->joined.set_value(failure_);
   links_.clear();
   sources_.clear();
@@ -168,13 +168,12 @@ void node_actor::listen() {
                      caf::actor_cast<caf::actor>(ctrl()),
                      [this](caf::expected<uint16_t> port) {
                        if (!port) {
-                         joined_ = true;
                          failure_ = std::move(port.error());
                          return end();
                        }
                        port_ = *port;
                        protocol_.port(port_);
-                       started_ = true;
+                       phase_ = phase::joining;
                        protocol_.start(clock_type::now());
                        tick();
                      });
@@ -287,7 +286,7 @@ void node_actor::pass_on() {
 }
 
 void node_actor::fetch() {
-  auto ended = ending_directors_ && table_->local().deserted();
+  auto ended = phase_ == phase::ending_directors && table_->local().deserted();
   table_->log().fetch(fetched_);
   for (auto& x : fetched_) {
     switch (x.what) {
@@ -485,12 +484,12 @@ void node_actor::conflict(const child_id&) {
 }
 
 void node_actor::end_directors() {
-  ending_directors_ = true;
+  phase_ = phase::ending_directors;
   table_->local().end_directors();
 }
 
 void node_actor::has_left() {
-  done_ = true;
+  phase_ = phase::outside;
   protocol_.entries().visit([&](const entry& x) {
     if (x.last.author == protocol_.members().self() && x.director != 0)
       farewell_ = caf::make_error(errc::unresponsive);
@@ -525,14 +524,15 @@ void node_actor::settle() {
     protocol_.declined(std::exchange(declined_, {}));
   retry_later();
   check_joined();
-  if (std::exchange(done_, false)) {
+  if (phase_ == phase::outside) {
+    phase_ = phase::closing;
     // Whoever joins again finds the port free.
     transport_.unpublish(port_, [this](const caf::error&) { end(); });
   }
 }
 
 void node_actor::end() {
-  over_ = true;
+  phase_ = phase::over;
   metrics_.nodes->value(0);
   director::internal::release_name(system(),
                                    table_->local().registered_name() + ".node",
@@ -603,7 +603,7 @@ size_t node_actor::other_seeds() const {
 }
 
 void node_actor::check_joined() {
-  if (joined_ || !started_)
+  if (phase_ != phase::joining)
     return;
   auto waited = clock_type::now() - begun_;
   auto alone = std::ranges::none_of(protocol_.members().peers(), [](auto& x) {
@@ -626,11 +626,9 @@ void node_actor::check_joined() {
     tell(severity::warning,
          "no seed has answered, starts alone; last " + trouble_);
   }
-  joined_ = true;
+  phase_ = failure_ ? phase::outside : phase::member;
   publish_view();
-  if (failure_)
-    done_ = true;
-  else
+  if (!failure_)
     table_->joined.set_value(caf::error{});
 }
 

@@ -180,13 +180,25 @@ private:
   std::vector<child_id> lost_;
   std::vector<child_id> declined_;
   bool retry_pending_ = false;
-  bool started_ = false;
-  bool joined_ = false;
+
+  enum class phase : uint8_t {
+    /// Is about to listen.
+    opening,
+    /// `join` waits.
+    joining,
+    member,
+    /// Leaves the cluster when its directors have ended.
+    ending_directors,
+    /// Has left the cluster, or has failed to join.
+    outside,
+    /// Frees the port, then the names.
+    closing,
+    over,
+  };
+
+  phase phase_ = phase::opening;
   /// Why `join` has failed, which it tells when its port and name are free.
   caf::error failure_;
-  bool ending_directors_ = false;
-  bool done_ = false;
-  bool over_ = false;
   /// What those who wait for the end of `leave` are told.
   caf::error farewell_;
   time_point begun_{};
