@@ -245,12 +245,17 @@ TEST_CASE("tables go with their actor systems, though nobody closes them",
   auto load = [](caf::actor_system_config& cfg) {
     cfg.load<caf::io::middleman>();
   };
-  std::vector<std::weak_ptr<net::table>> tables;
+  // All parts of a table have its sink.
+  std::vector<std::weak_ptr<std::mutex>> sinks;
   auto join = [&](world& env, net::options options) {
     options.alone_after = options.seeds.empty() ? 0ms : patience;
-    options.sink = nullptr;
-    tables.push_back(value_of(net::join(*env.sys, std::move(options))));
-    return tables.back().lock()->where();
+    auto gate = std::make_shared<std::mutex>();
+    sinks.push_back(gate);
+    options.sink = [gate, log = env.log](const report& x) {
+      log->add(to_string(x));
+      std::lock_guard guard{*gate};
+    };
+    return value_of(net::join(*env.sys, std::move(options)))->where();
   };
   SECTION("alone") {
     for (int i = 0; i < 20; ++i) {
@@ -268,7 +273,20 @@ TEST_CASE("tables go with their actor systems, though nobody closes them",
       join(second, {.table = "test", .seeds = {seed}});
     }
   }
-  auto left = std::ranges::count_if(tables,
+  SECTION("while the actor behind the table is busy") {
+    for (int i = 0; i < 10; ++i) {
+      auto env = std::make_unique<world>(load);
+      join(*env, {.table = "test"});
+      auto gate = sinks.back().lock();
+      auto guard = hold_up(*gate, *env);
+      auto end = in_background([&] { env = nullptr; });
+      // All that ends without waiting for that actor.
+      end.wait_for(50ms);
+      guard.unlock();
+      end.get();
+    }
+  }
+  auto left = std::ranges::count_if(sinks,
                                     [](auto& x) { return !x.expired(); });
   CHECK(left == 0);
 }

@@ -72,10 +72,13 @@ const char* node_actor::name() const {
 
 caf::behavior node_actor::make_behavior() {
   begun_ = clock_type::now();
-  // CAF's clock stops last: what it wakes up then would stay in memory.
-  transport_.on_stop([self = address()] {
+  // CAF's clock stops last, the scheduler before this actor, which may be busy:
+  // what either wakes up then would stay in memory.
+  transport_.on_stop([self = address(), table = std::weak_ptr{table_}] {
+    if (auto ptr = table.lock())
+      ptr->has_left(caf::make_error(errc::table_closed));
     if (auto to = caf::actor_cast<caf::actor>(self))
-      compat::send(to, caf::message_priority::normal, nullptr,
+      compat::send(to, caf::message_priority::high, nullptr,
                    detail::stop_event{});
   });
   listen();
