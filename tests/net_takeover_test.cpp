@@ -5,8 +5,11 @@
 #include "ports.hpp"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <future>
 #include <mutex>
+#include <thread>
 
 using namespace net_fixture;
 
@@ -289,6 +292,47 @@ TEST_CASE("tables go with their actor systems, though nobody closes them",
   auto left = std::ranges::count_if(sinks,
                                     [](auto& x) { return !x.expired(); });
   CHECK(left == 0);
+}
+
+TEST_CASE("nodes hear each other though the scheduler of one is busy",
+          "[net]") {
+  auto load = [](caf::actor_system_config& cfg) {
+    cfg.load<caf::io::middleman>();
+    cfg.set("caf.middleman.workers", 0);
+  };
+  std::mutex gate;
+  world first{load};
+  world second{load};
+  auto join = [&](world& env, net::options options) {
+    options.heartbeat = 50ms;
+    options.suspicion = 1s;
+    options.alone_after = options.seeds.empty() ? 0ms : patience;
+    options.sink = nullptr;
+    return value_of(net::join(*env.sys, std::move(options)));
+  };
+  auto a = join(first, {.table = "test"});
+  auto b = join(second, {.table = "test", .seeds = {a->where()}});
+  auto together = [&] {
+    return std::ranges::all_of(std::array{a, b}, [](auto& x) {
+      auto nodes = x->nodes();
+      return nodes.size() == 2 && std::ranges::all_of(nodes, [](auto& y) {
+               return y.state == net::node_state::up;
+             });
+    });
+  };
+  REQUIRE(first.eventually(together));
+  std::lock_guard guard{gate};
+  for (size_t i = 1; i <= 2; ++i) {
+    first.sys->spawn([&gate, log = first.log](caf::event_based_actor*) {
+      log->add("busy");
+      std::lock_guard until_open{gate};
+    });
+    REQUIRE(first.log->await("busy", i));
+  }
+  auto end = std::chrono::steady_clock::now() + 3s;
+  while (together() && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(10ms);
+  CHECK(together());
 }
 
 TEST_CASE("a paused node ends its children though their director is busy",
