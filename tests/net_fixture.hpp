@@ -133,20 +133,20 @@ struct node {
   std::optional<client> dir;
 };
 
-/// Keeps the actor behind the table `test`, whose sink waits for `gate`, busy
-/// as long as the result lives.
-inline std::unique_lock<std::mutex> hold_up(std::mutex& gate, world& env) {
-  std::unique_lock guard{gate};
+/// Has the actor behind the table `test` report something.
+inline void provoke_report(world& env) {
   auto actor = env.sys->registry().get<caf::actor>(
     std::string{"director.net.test.node"});
   director::internal::compat::send(actor, caf::message_priority::normal,
                                    nullptr, crash_atom_v);
   REQUIRE(env.log->await("unexpected message"));
-  return guard;
 }
 
+/// Keeps the actor behind the table of a node busy as long as the result lives.
 inline std::unique_lock<std::mutex> hold_up(node& x) {
-  return hold_up(*x.gate, x.env);
+  std::unique_lock guard{*x.gate};
+  provoke_report(x.env);
+  return guard;
 }
 
 inline net::options near(const node& other) {

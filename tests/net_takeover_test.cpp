@@ -249,14 +249,17 @@ TEST_CASE("tables go with their actor systems, though nobody closes them",
     cfg.load<caf::io::middleman>();
   };
   // All parts of a table have its sink.
-  std::vector<std::weak_ptr<std::mutex>> sinks;
+  std::vector<std::weak_ptr<gate>> sinks;
+  auto busy = false;
   auto join = [&](world& env, net::options options) {
     options.alone_after = options.seeds.empty() ? 0ms : patience;
-    auto gate = std::make_shared<std::mutex>();
-    sinks.push_back(gate);
-    options.sink = [gate, log = env.log](const report& x) {
+    auto way = std::make_shared<gate>();
+    sinks.push_back(way);
+    if (!busy)
+      way->open();
+    options.sink = [way, log = env.log](const report& x) {
       log->add(to_string(x));
-      std::lock_guard guard{*gate};
+      way->pass();
     };
     return value_of(net::join(*env.sys, std::move(options)))->where();
   };
@@ -277,16 +280,23 @@ TEST_CASE("tables go with their actor systems, though nobody closes them",
     }
   }
   SECTION("while the actor behind the table is busy") {
+    busy = true;
     for (int i = 0; i < 10; ++i) {
-      auto env = std::make_unique<world>(load);
-      join(*env, {.table = "test"});
-      auto gate = sinks.back().lock();
-      auto guard = hold_up(*gate, *env);
-      auto end = in_background([&] { env = nullptr; });
-      // All that ends without waiting for that actor.
-      end.wait_for(50ms);
-      guard.unlock();
-      end.get();
+      std::promise<void> ended;
+      std::future<void> opener;
+      {
+        world env{load};
+        join(env, {.table = "test"});
+        provoke_report(env);
+        opener = in_background(
+          [way = sinks.back().lock(), end = ended.get_future()] {
+            // What ends without waiting for that actor does so.
+            end.wait_for(50ms);
+            way->open();
+          });
+      }
+      ended.set_value();
+      opener.get();
     }
   }
   auto left = std::ranges::count_if(sinks,
