@@ -164,7 +164,8 @@ public:
 
   /// Spreads the children that may move (`delete_before_terminate = false`)
   /// evenly over the nodes that have directors; as few as possible, one stop
-  /// and one start each. Begins when no node is suspect. Does not wait.
+  /// and one start each. Begins when no node is suspect. Does not wait, and is
+  /// not repeated if it is lost with a connection.
   virtual void rebalance() = 0;
 
   /// Hands the children of this node over: they stop here and start on other
