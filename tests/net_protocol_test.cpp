@@ -4,7 +4,6 @@
 #include "net_simulation.hpp"
 
 #include <algorithm>
-#include <director/net/placement.hpp>
 #include <string>
 
 using namespace director;
@@ -12,53 +11,9 @@ using namespace director::net;
 using namespace director::net::test;
 using namespace std::chrono_literals;
 
-namespace {
-
-/// A cluster whose nodes all know each other.
-void assemble(simulation& sim, size_t count) {
-  sim.places = count;
-  for (size_t i = 0; i < count; ++i)
-    sim.boot(i);
-  auto complete = [&] {
-    return std::ranges::all_of(sim.nodes(), [&](sim_node* x) {
-      return x->core.ready()
-             && x->core.members().live_contacts().size() == count - 1;
-    });
-  };
-  REQUIRE(sim.run_until(60s, complete));
-  REQUIRE(sim.run_until(60s, [&] {
-    return std::ranges::none_of(sim.nodes(),
-                                [](sim_node* x) { return x->core.paused(); });
-  }));
-  // Heartbeats tell who can take children.
-  sim.run(1s);
-}
-
-std::vector<child_id> ids(int64_t first, int64_t count) {
-  std::vector<child_id> result;
-  for (int64_t i = 0; i < count; ++i)
-    result.emplace_back(first + i);
-  return result;
-}
-
-size_t running(simulation& sim) {
-  size_t result = 0;
-  for (auto* x : sim.nodes())
-    result += x->running.size();
-  return result;
-}
-
-/// All kept children run, once, and everybody knows.
-bool settled(simulation& sim, size_t children) {
-  return running(sim) == children && sim.duplicates().empty()
-         && sim.converged();
-}
-
-} // namespace
-
 TEST_CASE("nodes find each other through any seed", "[net_protocol]") {
   simulation sim{1};
-  assemble(sim, 5);
+  REQUIRE(sim.assemble(5));
 }
 
 TEST_CASE("a node without seeds that answer starts alone", "[net_protocol]") {
@@ -145,7 +100,7 @@ TEST_CASE("more nodes than a majority is reckoned for are told of",
   simulation sim{6};
   sim.settings.pause_minority = true;
   sim.settings.expected = 3;
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   for (auto* x : sim.nodes())
     CHECK(x->complaints.empty());
   sim.boot(3);
@@ -159,11 +114,11 @@ TEST_CASE("more nodes than a majority is reckoned for are told of",
 TEST_CASE("of nodes that claim the same IDs at once one wins each",
           "[net_protocol]") {
   simulation sim{GENERATE(range(10u, 30u))};
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   for (auto* x : sim.nodes())
     x->claim(ids(0, 100), claim_mode::fresh, true);
   CHECK(sim.run_until(20s, [&] {
-    return settled(sim, 100) && std::ranges::all_of(sim.nodes(), [](auto* x) {
+    return sim.settled(100) && std::ranges::all_of(sim.nodes(), [](auto* x) {
              return x->outcomes.size() == 100;
            });
   }));
@@ -177,7 +132,7 @@ TEST_CASE("of nodes that claim the same IDs at once one wins each",
 TEST_CASE("a claim takes one round trip", "[net_protocol]") {
   simulation sim{31};
   sim.conditions.min_delay = sim.conditions.max_delay = 1ms;
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   auto* x = sim.at(1);
   auto before = sim.now();
   x->claim(ids(0, 10'000), claim_mode::fresh, true);
@@ -189,7 +144,7 @@ TEST_CASE("claims that come while a vote is under way share the next one",
           "[net_protocol]") {
   simulation sim{32};
   sim.conditions.min_delay = sim.conditions.max_delay = 1ms;
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   auto* x = sim.at(1);
   auto before = sim.now();
   auto ballots_before = sim.sent[packet{ballot{}}.index()];
@@ -201,28 +156,12 @@ TEST_CASE("claims that come while a vote is under way share the next one",
   CHECK(sim.sent[packet{ballot{}}.index()] == ballots_before + 4);
 }
 
-TEST_CASE("children of a crashed node run on the others", "[net_protocol]") {
-  simulation sim{GENERATE(range(40u, 60u))};
-  assemble(sim, 3);
-  sim.at(0)->claim(ids(0, 30), claim_mode::fresh, true);
-  sim.at(1)->claim(ids(30, 30), claim_mode::fresh, true);
-  sim.at(2)->claim(ids(60, 30), claim_mode::fresh, true);
-  sim.at(2)->claim(ids(90, 10), claim_mode::fresh, false);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 100); }));
-  sim.crash(2);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 90); }));
-  // Evenly, and nobody else has moved.
-  CHECK(sim.at(0)->running.size() == 45);
-  for (auto& [id, x] : sim.at(0)->running)
-    CHECK(x.incarnation == (*id.integer() < 60 ? 1 : 2));
-}
-
 TEST_CASE("a frozen node is replaced after the time of suspicion",
           "[net_protocol]") {
   simulation sim{61};
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   sim.at(2)->claim(ids(0, 30), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(30); }));
   sim.freeze(2, true);
   auto before = sim.now();
   REQUIRE(sim.run_until(20s, [&] {
@@ -232,218 +171,66 @@ TEST_CASE("a frozen node is replaced after the time of suspicion",
   CHECK(sim.now() - before < sim.settings.suspicion + 500ms);
   // Awake again, it gives up what others have taken.
   sim.freeze(2, false);
-  CHECK(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  CHECK(sim.run_until(20s, [&] { return sim.settled(30); }));
   CHECK(sim.at(2)->running.empty());
-}
-
-TEST_CASE("a node that leaves hands its children over", "[net_protocol]") {
-  simulation sim{62};
-  assemble(sim, 3);
-  sim.at(1)->claim(ids(0, 30), claim_mode::fresh, true);
-  sim.at(1)->claim(ids(30, 5), claim_mode::fresh, false);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 35); }));
-  sim.invariant = [&]() -> std::string {
-    for (auto& id : ids(30, 5))
-      if (sim.at(1)->running.contains(id)
-          && !sim.at(0)->core.entries().find(id))
-        return "an ID is free before its child has ended";
-    return sim.duplicates().empty() ? "" : "a child runs twice";
-  };
-  auto before = sim.now();
-  sim.at(1)->core.leave(sim.now(), sim.now() + 10s);
-  REQUIRE(sim.run_until(20s, [&] {
-    return sim.at(1)->left && sim.at(0)->running.size() == 15
-           && sim.at(2)->running.size() == 15 && sim.converged();
-  }));
-  CHECK(sim.now() - before < sim.settings.suspicion);
-  CHECK(sim.violation.empty());
-}
-
-TEST_CASE("a second loss during a takeover", "[net_protocol]") {
-  auto seed = GENERATE(range(70u, 100u));
-  simulation sim{seed};
-  assemble(sim, 5);
-  sim.at(4)->claim(ids(0, 100), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 100); }));
-  sim.crash(4);
-  sim.run(std::chrono::microseconds{seed * 500 % 15'000});
-  sim.crash(seed % 4);
-  CHECK(sim.run_until(30s, [&] { return settled(sim, 100); }));
-}
-
-TEST_CASE("a child whose functions a node lacks goes to another",
-          "[net_protocol]") {
-  simulation sim{101};
-  assemble(sim, 4);
-  for (auto& id : ids(0, 10)) {
-    sim.at(0)->unknown_functions.insert(id);
-    sim.at(1)->unknown_functions.insert(id);
-  }
-  sim.at(3)->claim(ids(0, 10), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
-  sim.crash(3);
-  CHECK(sim.run_until(20s, [&] { return settled(sim, 10); }));
-  CHECK(sim.at(2)->running.size() == 10);
 }
 
 TEST_CASE("a node that cannot read a child does without", "[net_protocol]") {
   simulation sim{GENERATE(range(150u, 160u))};
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   sim.at(2)->unknown_types.insert(7);
   sim.at(0)->claim(ids(0, 10), claim_mode::fresh, true);
   // Long before the claim timeout.
   CHECK(sim.run_until(3s, [&] {
-    return sim.started.size() == 10 && settled(sim, 10);
+    return sim.started.size() == 10 && sim.settled(10);
   }));
   CHECK_FALSE(sim.at(2)->core.entries().find(7)->body->raw.empty());
   CHECK(sim.at(1)->core.entries().find(7)->body->raw.empty());
   // What it cannot read, it can neither run nor change.
   sim.crash(0);
-  CHECK(sim.run_until(20s, [&] { return settled(sim, 10); }));
+  CHECK(sim.run_until(20s, [&] { return sim.settled(10); }));
   CHECK(sim.at(1)->running.contains(7));
   sim.crash(1);
-  CHECK(sim.run_until(20s, [&] { return running(sim) == 9; }));
+  CHECK(sim.run_until(20s, [&] { return sim.running() == 9; }));
   sim.at(2)->claim({7}, claim_mode::adopt, true);
   CHECK(sim.at(2)->outcomes.back().how == claim_outcome::unreadable);
   // But it passes it on.
   sim.boot(1);
-  CHECK(sim.run_until(30s, [&] { return settled(sim, 10); }));
+  CHECK(sim.run_until(30s, [&] { return sim.settled(10); }));
   CHECK(sim.at(1)->running.contains(7));
 }
 
 TEST_CASE("a node that cannot read a child can join", "[net_protocol]") {
   simulation sim{GENERATE(range(160u, 170u))};
-  assemble(sim, 2);
+  REQUIRE(sim.assemble(2));
   sim.at(0)->claim(ids(0, 10), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(3s, [&] { return settled(sim, 10); }));
+  REQUIRE(sim.run_until(3s, [&] { return sim.settled(10); }));
   auto& late = sim.boot(2);
   late.unknown_types = {3, 4};
   CHECK(sim.run_until(3s, [&] { return late.core.ready(); }));
   sim.at(0)->claim(ids(10, 10), claim_mode::fresh, true);
   CHECK(sim.run_until(3s, [&] {
-    return sim.started.size() == 20 && settled(sim, 20);
+    return sim.started.size() == 20 && sim.settled(20);
   }));
-}
-
-TEST_CASE("what a node has declined is asked of its next director",
-          "[net_protocol]") {
-  // Once the node that decides, once another one.
-  auto decider = GENERATE(true, false);
-  simulation sim{103};
-  assemble(sim, 3);
-  for (size_t place : {0, 1})
-    for (auto& id : ids(0, 10))
-      sim.at(place)->unknown_functions.insert(id);
-  sim.at(2)->claim(ids(0, 10), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
-  sim.crash(2);
-  sim.run(10s);
-  CHECK(running(sim) == 0);
-  auto decides = (sim.at(0)->key < sim.at(1)->key) == decider ? 0 : 1;
-  sim.at(decides)->unknown_functions.clear();
-  sim.at(decides)->director_count = 2;
-  CHECK(sim.run_until(20s, [&] { return settled(sim, 10); }));
-  CHECK(sim.at(decides)->running.size() == 10);
-}
-
-TEST_CASE("a placement always has nodes to choose from", "[net_protocol]") {
-  simulation sim{104};
-  size_t fewest = 100;
-  sim.settings.placement = [&](auto& children, auto& nodes) {
-    fewest = std::min(fewest, nodes.size());
-    return std::vector<node_key>(children.size(), nodes.at(0).key);
-  };
-  assemble(sim, 3);
-  for (size_t place : {0, 1})
-    sim.at(place)->unknown_functions.insert(1);
-  sim.at(2)->claim({1}, claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 1); }));
-  sim.crash(2);
-  sim.run(10s);
-  // Both have been asked, then nobody was left.
-  CHECK(fewest == 1);
-  CHECK(sim.at(0)->complaints.empty());
-  CHECK(sim.at(1)->complaints.empty());
-}
-
-TEST_CASE("a placement that fails is reported", "[net_protocol]") {
-  simulation sim{105};
-  std::string text;
-  std::function<std::vector<node_key>(size_t, node_key)> answer;
-  auto placed = true;
-  SECTION("an exception") {
-    answer = [](auto...) -> std::vector<node_key> {
-      throw std::runtime_error("no idea");
-    };
-    text = "the placement has thrown: no idea";
-  }
-  SECTION("something else that is thrown") {
-    answer = [](auto...) -> std::vector<node_key> { throw 7; };
-    text = "the placement has thrown";
-  }
-  SECTION("no answer") {
-    answer = [](auto...) { return std::vector<node_key>{}; };
-    text = "the placement has not answered for each child";
-  }
-  SECTION("one answer too many") {
-    answer = [](size_t n, node_key key) { return std::vector(n + 1, key); };
-    text = "the placement has not answered for each child";
-  }
-  SECTION("an unknown node") {
-    answer = [](size_t n, node_key) { return std::vector<node_key>(n, 1); };
-    text = "the placement has chosen a node that it was not given";
-    placed = false;
-  }
-  SECTION("no node, which is no failure") {
-    answer = [](size_t n, node_key) { return std::vector<node_key>(n, 0); };
-    placed = false;
-  }
-  sim.settings.placement = [&](auto& children, auto& nodes) {
-    return answer(children.size(), nodes.at(0).key);
-  };
-  assemble(sim, 3);
-  sim.at(2)->claim(ids(0, 10), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
-  sim.crash(2);
-  sim.run(10s);
-  CHECK(settled(sim, placed ? 10 : 0));
-  auto& decides = *sim.at(sim.at(0)->key < sim.at(1)->key ? 0 : 1);
-  REQUIRE(decides.complaints.empty() == text.empty());
-  for (auto& x : decides.complaints)
-    CHECK(x == text);
-}
-
-TEST_CASE("children wait for a node with directors", "[net_protocol]") {
-  simulation sim{102};
-  assemble(sim, 3);
-  sim.at(0)->director_count = 0;
-  sim.at(1)->director_count = 0;
-  sim.at(2)->claim(ids(0, 10), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
-  sim.crash(2);
-  sim.run(10s);
-  CHECK(running(sim) == 0);
-  sim.at(1)->director_count = 1;
-  CHECK(sim.run_until(20s, [&] { return settled(sim, 10); }));
 }
 
 TEST_CASE("partition in the mode ignore: both sides carry on, then converge",
           "[net_protocol]") {
   simulation sim{GENERATE(range(110u, 130u))};
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   sim.at(0)->claim(ids(0, 20), claim_mode::fresh, true);
   sim.at(2)->claim(ids(20, 20), claim_mode::fresh, true);
   sim.at(2)->claim(ids(40, 5), claim_mode::fresh, false);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 45); }));
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(45); }));
   sim.cut(0, 2);
   sim.cut(1, 2);
-  REQUIRE(sim.run_until(20s, [&] { return running(sim) == 85; }));
+  REQUIRE(sim.run_until(20s, [&] { return sim.running() == 85; }));
   // The same new ID on both sides.
   sim.at(0)->claim(ids(100, 5), claim_mode::fresh, true);
   sim.at(2)->claim(ids(100, 5), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return running(sim) == 95; }));
+  REQUIRE(sim.run_until(20s, [&] { return sim.running() == 95; }));
   sim.heal();
-  CHECK(sim.run_until(30s, [&] { return settled(sim, 50); }));
+  CHECK(sim.run_until(30s, [&] { return sim.settled(50); }));
   size_t conflicts = 0;
   for (auto* x : sim.nodes())
     conflicts += x->conflicts;
@@ -454,11 +241,11 @@ TEST_CASE("a side without majority pauses", "[net_protocol]") {
   simulation sim{GENERATE(range(130u, 150u))};
   sim.settings.pause_minority = true;
   sim.settings.expected = 3;
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   sim.at(0)->claim(ids(0, 20), claim_mode::fresh, true);
   sim.at(2)->claim(ids(20, 20), claim_mode::fresh, true);
   sim.at(2)->claim(ids(40, 5), claim_mode::fresh, false);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 45); }));
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(45); }));
   sim.invariant = [&]() -> std::string {
     return sim.duplicates().empty() ? "" : "a child runs twice";
   };
@@ -468,7 +255,7 @@ TEST_CASE("a side without majority pauses", "[net_protocol]") {
   sim.at(2)->claim(ids(100, 1), claim_mode::fresh, true);
   CHECK(sim.at(2)->outcomes.back().how == claim_outcome::no_quorum);
   REQUIRE(sim.run_until(20s, [&] {
-    return sim.at(2)->running.empty() && running(sim) == 40;
+    return sim.at(2)->running.empty() && sim.running() == 40;
   }));
   // What is removed here does not come back from there.
   sim.run(100ms);
@@ -478,7 +265,7 @@ TEST_CASE("a side without majority pauses", "[net_protocol]") {
         sim.at(place)->erase(id);
   sim.run(5s);
   sim.heal();
-  CHECK(sim.run_until(30s, [&] { return settled(sim, 35); }));
+  CHECK(sim.run_until(30s, [&] { return sim.settled(35); }));
   INFO(sim.violation);
   CHECK(sim.violation.empty());
   CHECK_FALSE(sim.at(2)->core.paused());
@@ -491,7 +278,7 @@ TEST_CASE("a node that has paused decides nothing for others",
   simulation sim{GENERATE(range(170u, 180u))};
   sim.settings.pause_minority = true;
   sim.settings.expected = 5;
-  assemble(sim, 5);
+  REQUIRE(sim.assemble(5));
   auto places = std::vector<size_t>{0, 1, 2, 3, 4};
   std::ranges::sort(places, {}, [&](size_t x) { return sim.at(x)->key; });
   // The first one reaches only the second one, which reaches everybody.
@@ -502,7 +289,7 @@ TEST_CASE("a node that has paused decides nothing for others",
   sim.at(places[4])->claim(ids(0, 20), claim_mode::fresh, true);
   REQUIRE(sim.run_until(20s, [&] { return sim.started.size() == 20; }));
   sim.crash(places[4]);
-  CHECK(sim.run_until(20s, [&] { return running(sim) == 20; }));
+  CHECK(sim.run_until(20s, [&] { return sim.running() == 20; }));
   CHECK(first.running.empty());
 }
 
@@ -511,7 +298,7 @@ TEST_CASE("a node that has paused keeps others from what has yet to end",
   simulation sim{GENERATE(range(180u, 190u))};
   sim.settings.pause_minority = true;
   sim.settings.expected = 5;
-  assemble(sim, 5);
+  REQUIRE(sim.assemble(5));
   auto& first = *sim.at(0);
   auto& second = *sim.at(1);
   first.claim({7, 8}, claim_mode::fresh, true);
@@ -539,9 +326,9 @@ TEST_CASE("a node in the place of another does not break its promises",
   simulation sim{150};
   sim.settings.pause_minority = true;
   sim.settings.expected = 3;
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   sim.at(0)->claim(ids(0, 10), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 10); }));
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(10); }));
   sim.invariant = [&]() -> std::string {
     return sim.duplicates().empty() ? "" : "a child runs twice";
   };
@@ -554,7 +341,7 @@ TEST_CASE("a node in the place of another does not break its promises",
   sim.crash(2);
   sim.boot(2);
   CHECK(sim.run_until(20s, [&] {
-    return sim.at(0)->running.empty() && running(sim) == 10;
+    return sim.at(0)->running.empty() && sim.running() == 10;
   }));
   INFO(sim.violation);
   CHECK(sim.violation.empty());
@@ -573,7 +360,7 @@ TEST_CASE("all nodes together need not wait to be a majority",
                                 [](sim_node* x) { return x->core.paused(); });
   }));
   sim.at(0)->claim(ids(0, 1), claim_mode::fresh, true);
-  CHECK(sim.run_until(1s, [&] { return settled(sim, 1); }));
+  CHECK(sim.run_until(1s, [&] { return sim.settled(1); }));
   // Nor do the others when one of them is lost soon.
   sim.run(500ms);
   sim.crash(2);
@@ -586,7 +373,7 @@ TEST_CASE("a promise holds until what has come of it is known",
           "[net_protocol]") {
   simulation sim{154};
   sim.conditions.min_delay = sim.conditions.max_delay = 1ms;
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   sim.cut(0, 1);
   REQUIRE(sim.run_until(20s, [&] {
     return !sim.at(0)->core.members().live(sim.at(1)->key)
@@ -597,17 +384,17 @@ TEST_CASE("a promise holds until what has come of it is known",
     return from == 0 && to == 2 && std::holds_alternative<steps>(what);
   };
   sim.at(0)->claim(ids(0, 1), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(1s, [&] { return running(sim) == 1; }));
+  REQUIRE(sim.run_until(1s, [&] { return sim.running() == 1; }));
   sim.run(5ms);
   sim.at(1)->claim(ids(0, 1), claim_mode::fresh, true);
   CHECK(sim.run_until(20s, [&] { return !sim.at(1)->outcomes.empty(); }));
   CHECK(sim.at(1)->outcomes.front().how != claim_outcome::granted);
-  CHECK(running(sim) == 1);
+  CHECK(sim.running() == 1);
 }
 
 TEST_CASE("a claim outlives a node that comes back slowly", "[net_protocol]") {
   simulation sim{102};
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   // 0 and 2 claim the same ID on two sides; 0 is the later one.
   sim.cut(0, 2);
   sim.cut(1, 2);
@@ -617,10 +404,10 @@ TEST_CASE("a claim outlives a node that comes back slowly", "[net_protocol]") {
   }));
   sim.at(2)->claim(ids(0, 1), claim_mode::fresh, false);
   sim.at(0)->claim(ids(1, 1), claim_mode::fresh, false);
-  REQUIRE(sim.run_until(1s, [&] { return running(sim) == 2; }));
+  REQUIRE(sim.run_until(1s, [&] { return sim.running() == 2; }));
   sim.at(0)->claim(ids(0, 1), claim_mode::fresh, false);
   REQUIRE(sim.run_until(1s, [&] {
-    return running(sim) == 3 && sim.at(1)->core.entries().find(0) != nullptr;
+    return sim.running() == 3 && sim.at(1)->core.entries().find(0) != nullptr;
   }));
   // 1 is cut off, too. Then it hears of the claim of 2, but not of its end, nor
   // again of that of 0, to which it has told what it knows.
@@ -639,14 +426,14 @@ TEST_CASE("a claim outlives a node that comes back slowly", "[net_protocol]") {
   sim.heal();
   sim.run(5s);
   sim.lost = nullptr;
-  CHECK(sim.run_until(20s, [&] { return settled(sim, 2); }));
+  CHECK(sim.run_until(20s, [&] { return sim.settled(2); }));
 }
 
 TEST_CASE("what a node has said before it died is settled", "[net_protocol]") {
   simulation sim{103};
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   sim.at(0)->claim(ids(0, 2), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(1s, [&] { return settled(sim, 2); }));
+  REQUIRE(sim.run_until(1s, [&] { return sim.settled(2); }));
   sim.cut(0, 2);
   sim.cut(1, 2);
   REQUIRE(sim.run_until(20s, [&] { return sim.at(2)->running.size() == 2; }));
@@ -658,13 +445,13 @@ TEST_CASE("what a node has said before it died is settled", "[net_protocol]") {
     return sim.at(1)->core.entries().find(0) == nullptr;
   }));
   sim.crash(2);
-  CHECK(sim.run_until(20s, [&] { return settled(sim, 1); }));
+  CHECK(sim.run_until(20s, [&] { return sim.settled(1); }));
 }
 
 TEST_CASE("a node tells at once that it can take children", "[net_protocol]") {
   simulation sim{155};
   sim.conditions.min_delay = sim.conditions.max_delay = 1ms;
-  assemble(sim, 2);
+  REQUIRE(sim.assemble(2));
   auto known = [&] {
     return sim.at(0)->core.members().find(sim.at(1)->key)->directors;
   };
@@ -677,46 +464,17 @@ TEST_CASE("a node tells at once that it can take children", "[net_protocol]") {
   CHECK(sim.now() - before < sim.settings.heartbeat);
 }
 
-TEST_CASE("a node that comes back owns nothing", "[net_protocol]") {
-  simulation sim{151};
-  assemble(sim, 3);
-  sim.at(1)->claim(ids(0, 30), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
-  sim.crash(1);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
-  sim.boot(1);
-  REQUIRE(sim.run_until(20s, [&] {
-    return sim.at(1)->core.ready() && settled(sim, 30);
-  }));
-  sim.run(1s);
-  CHECK(sim.at(1)->running.empty());
-  CHECK(sim.at(1)->view.size() == 30);
-  sim.invariant = [&]() -> std::string {
-    return sim.duplicates().empty() ? "" : "a child runs twice";
-  };
-  sim.at(2)->core.rebalance(sim.now());
-  CHECK(sim.run_until(20s, [&] {
-    return settled(sim, 30) && sim.at(1)->running.size() == 10;
-  }));
-  // One stop and one start each, for as few as possible.
-  size_t moved = 0;
-  for (auto* x : sim.nodes())
-    for (auto& [id, child] : x->running)
-      moved += child.incarnation == 3 ? 1 : 0;
-  CHECK(moved == 10);
-}
-
 TEST_CASE("the dead are forgotten", "[net_protocol]") {
   simulation sim{154};
-  assemble(sim, 3);
+  REQUIRE(sim.assemble(3));
   sim.at(1)->claim(ids(0, 30), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(30); }));
   for (int i = 0; i < 5; ++i) {
     sim.crash(1);
-    REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
+    REQUIRE(sim.run_until(20s, [&] { return sim.settled(30); }));
     sim.boot(1);
     REQUIRE(sim.run_until(20s, [&] {
-      return sim.at(1)->core.ready() && settled(sim, 30);
+      return sim.at(1)->core.ready() && sim.settled(30);
     }));
   }
   sim.run(1min);
@@ -733,38 +491,14 @@ TEST_CASE("the dead are forgotten", "[net_protocol]") {
   }
   CHECK(most >= 7);
   CHECK(least <= 3);
-  CHECK(settled(sim, 30));
-}
-
-TEST_CASE("a node that is slow is not left out", "[net_protocol]") {
-  simulation sim{153};
-  assemble(sim, 3);
-  sim.at(1)->claim(ids(0, 30), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 30); }));
-  sim.freeze(2, true);
-  auto state_of_2 = [&](size_t place) {
-    return sim.at(place)->core.members().find(sim.at(2)->key)->state;
-  };
-  REQUIRE(sim.run_until(2s, [&] {
-    return state_of_2(0) == node_state::suspect
-           && state_of_2(1) == node_state::suspect;
-  }));
-  sim.at(1)->core.rebalance(sim.now());
-  sim.run(100ms);
-  sim.freeze(2, false);
-  CHECK(sim.run_until(5s, [&] {
-    return settled(sim, 30)
-           && std::ranges::all_of(sim.nodes(), [](sim_node* x) {
-                return x->running.size() == 10;
-              });
-  }));
+  CHECK(sim.settled(30));
 }
 
 TEST_CASE("one change costs the same in a large table", "[net_protocol]") {
   simulation sim{152};
-  assemble(sim, 2);
+  REQUIRE(sim.assemble(2));
   sim.at(0)->claim(ids(0, 2'000), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 2'000); }));
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(2'000); }));
   sim.run(1s);
   auto before = sim.at(1)->core.entries().seen(sim.at(0)->key);
   sim.at(0)->restart(7);
@@ -774,9 +508,9 @@ TEST_CASE("one change costs the same in a large table", "[net_protocol]") {
 
 TEST_CASE("changes that a later one overtakes are not sent", "[net_protocol]") {
   simulation sim{153};
-  assemble(sim, 2);
+  REQUIRE(sim.assemble(2));
   sim.at(0)->claim(ids(0, 2), claim_mode::fresh, true);
-  REQUIRE(sim.run_until(20s, [&] { return settled(sim, 2); }));
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(2); }));
   sim.run(1s);
   auto& core = sim.at(0)->core;
   auto& copy = sim.at(1)->core.entries();
@@ -836,20 +570,4 @@ TEST_CASE("changes that a later one overtakes are not sent", "[net_protocol]") {
     put(0, child_status::running, false);
     CHECK(delivered(1).size() == 1);
   }
-}
-
-TEST_CASE("even placement", "[net_protocol]") {
-  std::vector<placement_child> children;
-  for (auto& id : ids(0, 10))
-    children.push_back({id, *id.integer() < 2 ? node_key{1} : node_key{9}});
-  auto targets = spread_evenly(children, {{1, "a", 0}, {2, "b", 3}});
-  CHECK(targets[0] == 1);
-  CHECK(targets[1] == 1);
-  CHECK(std::ranges::count(targets, 1u) == 7);
-  CHECK(std::ranges::count(targets, 2u) == 3);
-  CHECK(spread_evenly({}, {}).empty());
-  CHECK(spread_evenly(children, {})[3] == 0);
-  auto moves = even_out(children, {{9, "x", 8}, {1, "y", 2}, {3, "z", 0}});
-  CHECK(moves.size() == 4);
-  CHECK(even_out(children, {{9, "x", 4}, {1, "y", 3}, {3, "z", 4}}).empty());
 }

@@ -332,6 +332,20 @@ simulation::~simulation() {
   // nop
 }
 
+bool simulation::assemble(size_t count) {
+  places = count;
+  for (size_t i = 0; i < count; ++i)
+    boot(i);
+  auto complete = run_until(60s, [&] {
+    return std::ranges::all_of(nodes(), [&](sim_node* x) {
+      return x->core.ready() && !x->core.paused()
+             && x->core.members().live_contacts().size() == count - 1;
+    });
+  });
+  run(1s);
+  return complete;
+}
+
 sim_node& simulation::boot(size_t place) {
   auto mine = settings;
   // Keys are drawn at random in earnest.
@@ -554,6 +568,13 @@ bool simulation::run_until(caf::timespan limit,
 
 // -- checks -------------------------------------------------------------------
 
+size_t simulation::running() {
+  size_t result = 0;
+  for (auto* x : nodes())
+    result += x->running.size();
+  return result;
+}
+
 std::vector<child_id> simulation::duplicates() {
   std::map<child_id, int> count;
   for (auto& [key, x] : nodes_)
@@ -579,6 +600,17 @@ bool simulation::converged() {
     }
   }
   return true;
+}
+
+bool simulation::settled(size_t children) {
+  return running() == children && duplicates().empty() && converged();
+}
+
+std::vector<child_id> ids(int64_t first, int64_t count) {
+  std::vector<child_id> result;
+  for (int64_t i = 0; i < count; ++i)
+    result.emplace_back(first + i);
+  return result;
 }
 
 } // namespace director::net::test

@@ -137,6 +137,10 @@ public:
   // -- nodes
   // --------------------------------------------------------------------
 
+  /// Starts processes at the first few places, and waits until all know each
+  /// other and who can take children. Returns whether they do.
+  bool assemble(size_t count);
+
   /// Starts a process at a place; the first few places are everybody's seeds.
   sim_node& boot(size_t place);
 
@@ -190,11 +194,17 @@ public:
                  fmt::format(pattern, std::forward<Ts>(xs)...));
   }
 
+  /// Returns how many instances run.
+  size_t running();
+
   /// Returns the IDs that run at more than one node.
   std::vector<child_id> duplicates();
 
   /// Tells whether all nodes that live have the same entries.
   bool converged();
+
+  /// Tells whether so many children run, each once, and everybody knows.
+  bool settled(size_t children);
 
   /// Names frames that get lost, by the places of sender and receiver.
   std::function<bool(size_t, size_t, const packet&)> lost;
@@ -259,5 +269,8 @@ private:
   std::map<std::pair<node_key, node_key>, time_point> last_delivery_;
   std::vector<std::unique_ptr<sim_node>> graveyard_;
 };
+
+/// Returns IDs in sequence.
+std::vector<child_id> ids(int64_t first, int64_t count);
 
 } // namespace director::net::test
