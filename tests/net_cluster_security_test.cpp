@@ -299,7 +299,6 @@ TEST_CASE("nonsense is reported and dropped", "[net_cluster_security]") {
       stranger.frame(session, steps{1, {}});
       stranger.frame(session, heartbeat{});
       stranger.frame(session, copy_request{});
-      stranger.frame(session, rebalance_request{});
       stranger.frame(session, receipt{1'000'000});
       stranger.frame(session, refusal{"go away"});
     }

@@ -153,14 +153,17 @@ TEST_CASE("packets survive the wire", "[net]") {
     beat.echo = 6;
     beat.oldest_ballot = 7;
     beat.directors = 3;
+    beat.rebalance_wanted = 9;
+    beat.rebalance_done = 8;
     beat.paused = true;
     CHECK(w.trip(beat).paused);
     CHECK(w.trip(beat).oldest_ballot == 7);
     CHECK(w.trip(beat).directors == 3);
+    CHECK(w.trip(beat).rebalance_wanted == 9);
+    CHECK(w.trip(beat).rebalance_done == 8);
     CHECK(w.trip(offer{{1, "x"}}).ids.size() == 2);
     CHECK(w.trip(decline{{1}}).ids.size() == 1);
     CHECK(w.trip(move_request{{1}}).ids.size() == 1);
-    w.trip(rebalance_request{});
     w.trip(bye{});
     w.trip(illegible{});
   }

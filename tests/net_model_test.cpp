@@ -131,7 +131,7 @@ std::string random_schedule(uint32_t seed, bool pause) {
       return false;
     for (auto* x : sim.nodes()) {
       if (x->core.paused() || x->core.homeless() > 0
-          || !x->unacknowledged.empty()
+          || !x->unacknowledged.empty() || !x->core.rebalanced()
           || x->core.members().live_contacts().size() != sim.places - 1)
         return false;
       for (auto& [id, y] : x->running)
@@ -153,9 +153,10 @@ std::string random_schedule(uint32_t seed, bool pause) {
   if (!settled) {
     std::string text = "did not settle:";
     for (auto* x : sim.nodes()) {
-      text += fmt::format("\n n{} key {} paused {} homeless {} seen {}",
-                          x->place, x->key, x->core.paused(),
-                          x->core.homeless(), x->core.entries().seen());
+      text += fmt::format(
+        "\n n{} key {} paused {} homeless {} rebalanced {} seen {}", x->place,
+        x->key, x->core.paused(), x->core.homeless(), x->core.rebalanced(),
+        x->core.entries().seen());
       for (auto& [key, y] : x->core.members().peers())
         if (!y.dead)
           text += fmt::format(" ({} {}{}{})", y.who.name,

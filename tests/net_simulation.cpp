@@ -141,9 +141,27 @@ void sim_node::depart(std::vector<child_id> ids, departure why) {
       continue;
     world.note("n{} ends {}: {}", place, to_string(id), static_cast<int>(why));
     world.after(world.delay(), [&w = world, key = key, id] {
-      w.on_node(key, [=](sim_node& self) { self.has_ended(id); });
+      w.on_node(key, [=](sim_node& self) { self.terminate(id); });
     });
   }
+}
+
+void sim_node::terminate(const child_id& id) {
+  auto i = running.find(id);
+  if (i == running.end())
+    return;
+  auto* x = core.entries().find(id);
+  if (i->second.why != departure::lost && x != nullptr) {
+    auto next = *x;
+    next.status = child_status::terminating;
+    next.body = nullptr;
+    core.put(next);
+    core.flush();
+  }
+  if (!stubborn.contains(id))
+    world.after(world.delay(), [&w = world, key = key, id] {
+      w.on_node(key, [=](sim_node& self) { self.has_ended(id); });
+    });
 }
 
 bool sim_node::can_read(const packet& what) const {
@@ -180,6 +198,12 @@ void sim_node::has_ended(const child_id& id) {
   if (node.empty())
     return;
   if (node.mapped().why == departure::lost) {
+    // From here on, the instance that is kept stands for both.
+    auto promised = world.started.find(id);
+    if (auto* x = core.entries().find(id); x != nullptr
+                                           && promised != world.started.end()
+                                           && promised->second.second == key)
+      promised->second = {x->term, x->last.author};
     core.ended(id);
   } else if (auto* x = core.entries().find(id)) {
     auto next = *x;

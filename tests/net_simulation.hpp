@@ -69,6 +69,8 @@ public:
 
   void erase(const child_id& id);
 
+  void terminate(const child_id& id);
+
   void has_ended(const child_id& id);
 
   bool can_read(const packet& what) const;
@@ -118,6 +120,8 @@ public:
   std::set<child_id> unknown_functions;
   /// Children without director that have yet to end.
   std::set<child_id> lingering;
+  /// Children that do not end when they are told to.
+  std::set<child_id> stubborn;
   /// Children that it cannot read about.
   std::set<child_id> unknown_types;
   size_t conflicts = 0;

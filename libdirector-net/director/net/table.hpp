@@ -164,8 +164,9 @@ public:
 
   /// Spreads the children that may move (`delete_before_terminate = false`)
   /// evenly over the nodes that have directors; as few as possible, one stop
-  /// and one start each. Begins when no node is suspect. Does not wait, and is
-  /// not repeated if it is lost with a connection.
+  /// and one start each. Begins when no node is suspect. The other nodes hear
+  /// of the request and remember it until it is done, whoever is lost. Does not
+  /// wait.
   virtual void rebalance() = 0;
 
   /// Hands the children of this node over: they stop here and start on other

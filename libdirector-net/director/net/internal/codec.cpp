@@ -80,7 +80,8 @@ public:
 
   bool operator()(const heartbeat& x) {
     return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.directors,
-               x.leaving, x.paused, x.voter, x.members);
+               x.rebalance_wanted, x.rebalance_done, x.leaving, x.paused,
+               x.voter, x.members);
   }
 
   bool operator()(const offer& x) {
@@ -93,10 +94,6 @@ public:
 
   bool operator()(const move_request& x) {
     return all(x.ids);
-  }
-
-  bool operator()(const rebalance_request&) {
-    return true;
   }
 
   bool operator()(const bye&) {
@@ -305,7 +302,8 @@ public:
 
   bool operator()(heartbeat& x) {
     return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.directors,
-               x.leaving, x.paused, x.voter, x.members);
+               x.rebalance_wanted, x.rebalance_done, x.leaving, x.paused,
+               x.voter, x.members);
   }
 
   bool operator()(offer& x) {
@@ -318,10 +316,6 @@ public:
 
   bool operator()(move_request& x) {
     return all(x.ids);
-  }
-
-  bool operator()(rebalance_request&) {
-    return true;
   }
 
   bool operator()(bye&) {

@@ -41,7 +41,7 @@ std::vector<entry> ledger::all(node_key about) const {
 // -- own changes --------------------------------------------------------------
 
 change_id ledger::claim(entry& x) {
-  x.term = ++clock_;
+  x.term = next_time();
   x.last = {self_, ++seen_[self_]};
   x.born = x.last.count;
   auto [i, fresh] = entries_.try_emplace(x.id, x);
@@ -129,7 +129,7 @@ void ledger::remove(const child_id& id, change_id claim) {
 
 void ledger::apply(const step& x) {
   auto& now = x.now;
-  clock_ = std::max(clock_, now.term);
+  heard(now.term);
   if (x.erased) {
     remove(now.id, claim_of(now));
   } else if (auto* known = find_claim(now)) {
@@ -164,7 +164,7 @@ void ledger::drop(const child_id& id) {
 
 void ledger::merge(const copy& x,
                    const std::function<void(const entry&)>& missed) {
-  clock_ = std::max(clock_, x.clock);
+  heard(x.clock);
   std::vector<change_id> theirs;
   theirs.reserve(x.entries.size());
   for (auto& y : x.entries) {

@@ -5,6 +5,7 @@
 #include "director/net/internal/entry.hpp"
 #include "director/net/internal/packets.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <unordered_map>
 #include <vector>
@@ -41,6 +42,16 @@ public:
 
   uint64_t clock() const noexcept {
     return clock_;
+  }
+
+  /// Returns a logical time that is later than all that are known.
+  uint64_t next_time() noexcept {
+    return ++clock_;
+  }
+
+  /// Notes a logical time that another node has drawn.
+  void heard(uint64_t time) noexcept {
+    clock_ = std::max(clock_, time);
   }
 
   size_t size() const noexcept {

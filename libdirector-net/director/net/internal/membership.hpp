@@ -162,6 +162,9 @@ public:
   /// Sends heartbeats out of turn.
   void announce(time_point now);
 
+  /// Sends one heartbeat if there is a session.
+  void send_heartbeat(const peer& to, time_point now);
+
   // -- state ------------------------------------------------------------------
 
   /// Returns who sent a frame, `nullptr` if the session is over.
@@ -213,8 +216,6 @@ private:
 
   /// Returns how many nodes do not take this one for down.
   size_t leases(time_point now) const;
-
-  void send_heartbeat(const peer& to, time_point now);
 
   struct attempt {
     time_point next{};

@@ -151,6 +151,10 @@ struct heartbeat {
   /// How many directors the sender has had so far, 0 if it has none now and so
   /// can take no children. What it has declined may be asked again with each.
   uint64_t directors = 0;
+  /// Logical times of the last rebalance that was asked for, and of the last
+  /// one that is done, as far as the sender knows. 0 if there was none.
+  uint64_t rebalance_wanted = 0;
+  uint64_t rebalance_done = 0;
   bool leaving = false;
   bool paused = false;
   /// Whether the sender counts for the majority.
@@ -175,15 +179,12 @@ struct move_request {
   std::vector<child_id> ids;
 };
 
-/// Asks the receiver to spread children evenly.
-struct rebalance_request {};
-
 /// The sender leaves for good.
 struct bye {};
 
 using packet = std::variant<hello, refusal, copy, copy_request, steps, receipt,
                             ballot, vote, ballot_end, heartbeat, offer, decline,
-                            move_request, rebalance_request, bye, illegible>;
+                            move_request, bye, illegible>;
 
 /// Shared, because most go to several nodes.
 using packet_ptr = std::shared_ptr<const packet>;

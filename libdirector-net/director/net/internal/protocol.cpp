@@ -103,7 +103,7 @@ void protocol::tick(time_point now) {
   watch_quorum();
   members_.tick(now);
   watch_quorum();
-  try_rebalance();
+  continue_rebalance();
   retry(now);
   for (auto& [number, x] : ballots_) {
     // Votes may have got lost.
@@ -161,6 +161,8 @@ void protocol::describe(heartbeat& beat) const {
   beat.oldest_ballot = ballots_.empty() ? last_ballot_ + 1
                                         : ballots_.begin()->first;
   beat.directors = open_directors();
+  beat.rebalance_wanted = rebalance_wanted_;
+  beat.rebalance_done = rebalance_done_;
   beat.leaving = leaving_;
   beat.paused = paused_;
   beat.members = members_.live_contacts();
@@ -174,6 +176,8 @@ void protocol::session_begun(peer& x) {
   x.differences = 0;
   // What is on its way to others is in the copy; the session goes on from it.
   flush();
+  // Whoever sees this node come up must know whether it takes children.
+  members_.send_heartbeat(x, now_);
   send_copy(x, 0, x.was_down || x.seen != ledger_.seen());
 }
 
@@ -200,7 +204,7 @@ void protocol::went_down(peer& x) {
       gone.push_back(y.id);
       return;
     }
-    destinations_.erase(y.id);
+    moves_.erase(y.id);
     if (is_homeless(y))
       note_homeless(y.id, true);
     env_.changed(y, false);
@@ -230,6 +234,8 @@ void protocol::went_down(peer& x) {
     count_votes(number);
   check_received();
   place_soon_ = true;
+  // The plan was made for this node, too.
+  drop_plan();
 }
 
 // -- packets ------------------------------------------------------------------
@@ -314,6 +320,7 @@ void protocol::handle(peer& from, heartbeat& x) {
   members_.handle(from, x, now_);
   if (from.directors != directors)
     ask_again(from.who.key);
+  hear_rebalance(from, x.rebalance_wanted, x.rebalance_done);
   // What is older than the oldest ballot is over, even if nobody has said so.
   std::vector<uint64_t> over;
   auto key = from.who.key;
@@ -509,6 +516,10 @@ void protocol::account(const entry* before, const entry* now) {
   if (now != nullptr && now->director != 0)
     ++owned_[now->last.author];
   auto& id = now != nullptr ? now->id : before->id;
+  if (auto i = moves_.find(id);
+      i != moves_.end()
+      && (now == nullptr || claim_of(*now) != i->second.claim))
+    moves_.erase(i);
   if (now != nullptr && is_homeless(*now)) {
     note_homeless(id, true);
     return;
@@ -517,7 +528,6 @@ void protocol::account(const entry* before, const entry* now) {
   // it counts who has tried.
   if (now == nullptr || now->status == child_status::running) {
     errands_.erase(id);
-    destinations_.erase(id);
   } else if (auto i = errands_.find(id); i != errands_.end()) {
     i->second.target = 0;
   }

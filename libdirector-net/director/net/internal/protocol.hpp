@@ -196,7 +196,8 @@ public:
   /// and what they have left behind is known here.
   void directors_ended();
 
-  /// Has children spread evenly over the nodes, once no node is suspect.
+  /// Has children spread evenly over the nodes, once no node is suspect and no
+  /// child on its way to another one. All nodes know of it until it is done.
   void rebalance(time_point now);
 
   // -- state ------------------------------------------------------------------
@@ -211,6 +212,12 @@ public:
 
   bool leaving() const noexcept {
     return leaving_;
+  }
+
+  /// Tells whether all that was asked for with `rebalance` is done, as far as
+  /// this node knows.
+  bool rebalanced() const noexcept {
+    return rebalance_wanted_ <= rebalance_done_;
   }
 
   const membership& members() const noexcept {
@@ -284,8 +291,6 @@ private:
   void handle(peer& from, decline& x);
 
   void handle(peer& from, move_request& x);
-
-  void handle(peer& from, rebalance_request& x);
 
   void handle(peer& from, bye& x);
 
@@ -455,10 +460,43 @@ private:
   /// An offer has come to nothing.
   void place_again(const child_id& id, errand& x);
 
-  /// Does what `rebalance` asks for as soon as it is known who lives.
-  void try_rebalance();
+  /// A child that is to change its node.
+  struct planned_move {
+    /// The claim of the node that has it still.
+    change_id claim;
+    node_key to = 0;
+  };
 
-  void move_children();
+  /// A rebalance that this node carries out.
+  struct rebalance_plan {
+    uint64_t wanted = 0;
+    time_point until{};
+    /// When children are asked for again.
+    time_point next{};
+  };
+
+  void hear_rebalance(const peer& from, uint64_t wanted, uint64_t done);
+
+  /// Carries on with what `rebalance` asks for.
+  void continue_rebalance();
+
+  /// Tells whether it is known who lives.
+  bool all_known() const;
+
+  /// Tells whether no child is about to change its node, and all nodes take
+  /// part.
+  bool all_settled() const;
+
+  /// Tells whether a child has been told to move and has yet to end, or has
+  /// ended and waits for its node.
+  bool on_its_way(const entry& x) const;
+
+  void plan_moves();
+
+  void order_moves();
+
+  /// What is on its way stays so.
+  void drop_plan();
 
   void depart(node_key from, std::vector<child_id> ids);
 
@@ -499,11 +537,17 @@ private:
   /// Those of them that nobody has been offered.
   std::unordered_set<child_id> unplaced_;
   std::unordered_map<child_id, errand> errands_;
-  std::unordered_map<child_id, node_key> destinations_;
+  /// Those of the plan, and of earlier ones if they are on their way.
+  std::unordered_map<child_id, planned_move> moves_;
   std::unordered_map<child_id, early_offer> offered_;
   std::optional<time_point> homeless_since_;
   bool place_soon_ = false;
-  bool to_rebalance_ = false;
+  /// See `heartbeat`.
+  uint64_t rebalance_wanted_ = 0;
+  uint64_t rebalance_done_ = 0;
+  std::optional<rebalance_plan> plan_;
+  /// When a plan is made even if not all is settled.
+  std::optional<time_point> plan_at_;
   /// What the others have been told.
   uint64_t directors_ = 0;
   bool paused_ = false;

@@ -66,10 +66,15 @@ void protocol::place() {
     auto& now = *ledger_.find(id);
     if (!now.body->raw.empty())
       x.tried.insert(members_.self());
-    auto to = destinations_.find(id);
-    if (to != destinations_.end() && !x.tried.contains(to->second)
-        && is_candidate(to->second))
-      offers[to->second].push_back(id);
+    auto planned = moves_.find(id);
+    if (planned != moves_.end() && !is_candidate(planned->second.to)) {
+      // The child does not wait for it; the plan is made anew.
+      moves_.erase(planned);
+      planned = moves_.end();
+      drop_plan();
+    }
+    if (planned != moves_.end() && !x.tried.contains(planned->second.to))
+      offers[planned->second.to].push_back(id);
     else if (now.keep)
       groups[x.tried].push_back({id, now.last.author});
     else if (is_candidate(now.last.author)
@@ -206,46 +211,120 @@ void protocol::ask_again(node_key by) {
 
 void protocol::rebalance(time_point now) {
   now_ = now;
-  to_rebalance_ = true;
-  try_rebalance();
+  rebalance_wanted_ = ledger_.next_time();
+  flush();
+  members_.announce(now);
+  continue_rebalance();
 }
 
-void protocol::handle(peer&, rebalance_request&) {
-  to_rebalance_ = true;
-  try_rebalance();
+void protocol::hear_rebalance(const peer& from, uint64_t wanted,
+                              uint64_t done) {
+  auto before = rebalance_wanted_;
+  auto pending = !rebalanced();
+  ledger_.heard(wanted);
+  rebalance_wanted_ = std::max(rebalance_wanted_, wanted);
+  rebalance_done_ = std::max(rebalance_done_, done);
+  // What was done on the other side of a partition was done without this one.
+  if (pending && rebalanced() && from.state != node_state::up)
+    rebalance_wanted_ = ledger_.next_time();
+  if (rebalance_wanted_ != before)
+    continue_rebalance();
 }
 
-void protocol::try_rebalance() {
-  if (!to_rebalance_ || paused_)
-    return;
-  // Those of whom it is not known whether they live would get nothing.
-  for (auto& [key, x] : members_.peers())
-    if (x.live() && x.state != node_state::up)
+void protocol::continue_rebalance() {
+  if (paused_ || rebalanced() || !coordinates()) {
+    plan_at_.reset();
+    return drop_plan();
+  }
+  if (!plan_) {
+    if (!all_known())
       return;
-  to_rebalance_ = false;
-  if (coordinates())
-    return move_children();
-  for (auto& [key, x] : members_.peers())
-    if (x.state == node_state::up && !x.leaving && !x.paused)
-      return members_.send(x, rebalance_request{});
+    if (!plan_at_)
+      plan_at_ = now_ + settings_.claim_timeout;
+    if (!all_settled() && now_ < *plan_at_)
+      return;
+    plan_moves();
+  }
+  order_moves();
 }
 
-void protocol::move_children() {
-  auto nodes = candidates();
+bool protocol::all_known() const {
+  // Those of whom it is not known whether they live would get nothing.
+  return !place_soon_ && std::ranges::all_of(members_.peers(), [](auto& kvp) {
+    auto& x = kvp.second;
+    return !x.live() || x.state == node_state::up;
+  });
+}
+
+bool protocol::all_settled() const {
+  // Whoever comes back from the other side of a partition will take some.
+  for (auto& [key, x] : members_.peers())
+    if (x.established && (x.paused || x.state != node_state::up))
+      return false;
+  for (auto& id : homeless_)
+    if (auto i = errands_.find(id);
+        i != errands_.end() && i->second.target != 0 && i->second.until > now_)
+      return false;
+  auto result = true;
+  ledger_.visit(
+    [&](const entry& x) { result = result && !(x.wanted && has_director(x)); });
+  return result;
+}
+
+bool protocol::on_its_way(const entry& x) const {
+  return has_director(x) ? x.wanted : is_homeless(x);
+}
+
+void protocol::plan_moves() {
+  plan_ = {rebalance_wanted_, now_ + settings_.claim_timeout, now_};
+  plan_at_.reset();
   std::vector<placement_child> movable;
   ledger_.visit([&](const entry& x) {
-    if (x.keep && x.director != 0 && x.status == child_status::running
-        && members_.live(x.last.author))
+    if (x.keep && has_director(x) && x.status == child_status::running)
       movable.push_back({x.id, x.last.author});
   });
   std::ranges::sort(movable, by_id);
-  std::map<node_key, std::vector<child_id>> moves;
-  for (auto& x : even_out(movable, nodes)) {
-    destinations_[x.id] = x.to;
-    moves[x.from].push_back(x.id);
+  for (auto& x : even_out(movable, candidates()))
+    moves_[x.id] = {claim_of(*ledger_.find(x.id)), x.to};
+}
+
+void protocol::order_moves() {
+  auto open = false;
+  auto nodes = candidates();
+  std::map<node_key, std::vector<child_id>> orders;
+  for (auto& [id, x] : moves_) {
+    auto* now = ledger_.find(id);
+    if (now == nullptr || claim_of(*now) != x.claim)
+      continue;
+    auto runs = has_director(*now) && now->status == child_status::running;
+    if (runs
+        && std::ranges::find(nodes, x.to, &placement_node::key) == nodes.end())
+      return drop_plan();
+    if (runs)
+      orders[now->last.author].push_back(id);
+    open = open || has_director(*now) || is_homeless(*now);
   }
-  for (auto& [from, ids] : moves)
+  if (!open || plan_->until <= now_) {
+    rebalance_done_ = std::max(rebalance_done_, plan_->wanted);
+    return drop_plan();
+  }
+  // Orders may have got lost.
+  if (plan_->next > now_)
+    return;
+  plan_->next = now_ + 4 * settings_.heartbeat;
+  for (auto& [from, ids] : orders)
     depart(from, std::move(ids));
+}
+
+void protocol::drop_plan() {
+  if (!plan_)
+    return;
+  plan_.reset();
+  std::erase_if(moves_, [this](auto& kvp) {
+    auto* now = ledger_.find(kvp.first);
+    return now == nullptr || claim_of(*now) != kvp.second.claim
+           || !on_its_way(*now);
+  });
 }
 
 void protocol::depart(node_key from, std::vector<child_id> ids) {
