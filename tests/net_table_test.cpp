@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <director/net/internal/basp.hpp>
+#include <director/net/internal/cluster_table.hpp>
+#include <director/test/internal/checks.hpp>
 #include <director/test/table_suite.hpp>
 #include <tuple>
 
@@ -524,4 +526,45 @@ TEST_CASE("nodes show in the metrics", "[net]") {
     takeovers += bucket.count.value();
   CHECK(takeovers == 2);
   CHECK(times.sum() > 0);
+}
+
+TEST_CASE("a granted claim that is overruled fails", "[net]") {
+  world env{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  auto& sys = *env.sys;
+  auto log = std::make_shared<net::internal::change_log>(sys);
+  auto copy = std::make_shared<ets::internal::shared_table>(
+    sys, "test", ets::table_options{}, log);
+  net::internal::cluster_table tab{sys, "test", copy, log};
+  auto self = sys.spawn(
+    [](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+  test::internal::client who{self};
+  REQUIRE_FALSE(tab.attach(who));
+  child_spec spec;
+  spec.start = "worker";
+  std::vector<claim_item> items(3);
+  for (int64_t i = 0; i < 3; ++i) {
+    items[i].record.id = i;
+    items[i].record.spec = std::make_shared<const child_spec>(spec);
+  }
+  auto asked = tab.claim(who, items);
+  // While the request waits for the third, another node turns out to have the
+  // first.
+  auto later = false;
+  for (size_t i = 0; i < 2; ++i)
+    REQUIRE(tab.take(asked.ticket(), i, later));
+  tab.lose({0, 2});
+  child_record theirs;
+  theirs.id = 0;
+  theirs.spec = std::make_shared<const child_spec>(spec);
+  copy->apply(theirs, {1, 0});
+  REQUIRE(tab.take(asked.ticket(), 2, later));
+  tab.complete(asked.ticket());
+  CHECK_FALSE(who.wait(asked, &items));
+  REQUIRE(items.size() == 3);
+  CHECK(items[0].err == errc::lost_to_peer);
+  CHECK_FALSE(items[1].err);
+  CHECK_FALSE(items[2].err);
+  tab.detach(who);
+  send_exit(self, caf::exit_reason::user_shutdown);
 }

@@ -388,6 +388,17 @@ bool cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
   return true;
 }
 
+void cluster_table::lose(const std::vector<child_id>& ids) {
+  std::lock_guard guard{pending_mutex_};
+  for (auto& [ticket, x] : pending_)
+    for (auto position : x.asked) {
+      auto& item = x.items[position];
+      if (item.row != 0 && !item.err
+          && std::ranges::find(ids, item.record.id) != ids.end())
+        item.err = caf::make_error(errc::lost_to_peer);
+    }
+}
+
 void cluster_table::complete(uint64_t ticket, const caf::error& err) {
   std::lock_guard guard{pending_mutex_};
   auto i = pending_.find(ticket);

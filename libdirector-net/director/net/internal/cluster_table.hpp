@@ -115,6 +115,10 @@ public:
   /// Returns false if there is no reason to any more.
   bool refuse(uint64_t ticket, size_t index, claim_outcome why);
 
+  /// Other nodes have these children by right: if claims that are not complete
+  /// were granted them, that has come to nothing.
+  void lose(const std::vector<child_id>& ids);
+
   /// Announces the outcome of a write.
   void complete(uint64_t ticket, const caf::error& err = {});
 

@@ -397,6 +397,7 @@ void node_actor::depart(std::vector<child_id> ids, departure why) {
   what.ids = std::move(ids);
   switch (why) {
     case departure::lost:
+      table_->lose(what.ids);
       // Their records must be those of the other node first.
       lost_.insert(lost_.end(), what.ids.begin(), what.ids.end());
       for (auto& id : what.ids)
