@@ -3,6 +3,8 @@
 #include "director/net/internal/probe.hpp"
 #include "net_nodes.hpp"
 
+#include <caf/actor_cast.hpp>
+#include <caf/io/basp_broker.hpp>
 #include <caf/openssl/all.hpp>
 
 #include <cstdio>
@@ -86,6 +88,42 @@ private:
 };
 
 constexpr auto heartbeat = milliseconds{50};
+
+// -- what CAF knows of its connections ----------------------------------------
+
+/// Returns what `fn` says on the thread that may look.
+template <class F>
+auto ask_broker(caf::actor_system& sys, F fn) {
+  using result_type = decltype(fn(std::declval<caf::io::basp_broker&>()));
+  auto done = std::make_shared<std::promise<result_type>>();
+  sys.middleman().run_later([&sys, done, fn] {
+    auto handle = basp{sys}.broker();
+    done->set_value(fn(*static_cast<caf::io::basp_broker*>(
+      caf::actor_cast<caf::abstract_actor*>(handle))));
+  });
+  return get(done->get_future());
+}
+
+size_t connections_of(caf::actor_system& sys) {
+  return ask_broker(sys, [](auto& broker) { return broker.num_connections(); });
+}
+
+/// Returns how many messages have come in so far.
+uint64_t messages_of(caf::actor_system& sys) {
+  return ask_broker(sys, [](auto& broker) {
+    return broker.instance.queue().next_id;
+  });
+}
+
+bool eventually(const std::function<bool()>& fn) {
+  auto deadline = clock_type::now() + limit;
+  while (!fn()) {
+    if (clock_type::now() > deadline)
+      return false;
+    std::this_thread::sleep_for(milliseconds{1});
+  }
+  return true;
+}
 
 } // namespace
 
@@ -221,6 +259,57 @@ TEST_CASE("the other process is killed", "[net_transport]") {
     again = get(x.connect(local(other.port())));
   REQUIRE(!again);
   CHECK(again.error() == caf::sec::cannot_connect_to_node);
+}
+
+// CAF takes a connection off its list behind all messages that wait to be read.
+// Meanwhile, another one may get the same file descriptor.
+TEST_CASE("a connection gets the number of another", "[net_transport]") {
+  node x{{}, heartbeat};
+  process first;
+  process second;
+  auto found = get(x.connect(local(first.port())));
+  REQUIRE(found);
+  // All threads that could read are busy, one of them with connecting.
+  std::promise<void> first_is_gone;
+  std::promise<void> go_on;
+  auto gone = first_is_gone.get_future().share();
+  auto blocked = go_on.get_future().share();
+  std::promise<void> one_ready;
+  std::promise<void> other_ready;
+  std::promise<caf::expected<connection>> done;
+  auto next = done.get_future();
+  x.sys.spawn([&](caf::event_based_actor*) {
+    one_ready.set_value();
+    blocked.wait();
+  });
+  x.run([&](auto*, transport& impl) {
+    other_ready.set_value();
+    gone.wait();
+    impl.connect(local(second.port()), limit,
+                 [&](auto result) { done.set_value(std::move(result)); });
+    blocked.wait();
+  });
+  get(one_ready.get_future());
+  get(other_ready.get_future());
+  auto unread = [&x] { return messages_of(x.sys); };
+  auto before = unread();
+  caf::scoped_actor self{x.sys};
+  compat::send_as(self.ptr()->ctrl(), found->actor, nullptr, 42);
+  REQUIRE(eventually([&] { return unread() > before; }));
+  first.signal(SIGKILL);
+  REQUIRE(eventually([&] { return connections_of(x.sys) == 0; }));
+  first_is_gone.set_value();
+  REQUIRE(eventually([&] { return connections_of(x.sys) > 0; }));
+  // It is noticed that nothing comes back.
+  REQUIRE(eventually([&] { return connections_of(x.sys) == 0; }));
+  go_on.set_value();
+  REQUIRE(eventually([&] {
+    basp{x.sys}.repair();
+    return next.wait_for(milliseconds{0}) == std::future_status::ready;
+  }));
+  auto again = next.get();
+  REQUIRE(again);
+  CHECK(x.asks(again->actor));
 }
 
 TEST_CASE("the other process is suspended", "[net_transport]") {

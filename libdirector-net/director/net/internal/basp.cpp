@@ -80,6 +80,22 @@ void basp::disconnect(const caf::node_id& node) const {
   });
 }
 
+void basp::repair() const {
+  run_in_broker([](basp_broker& broker) {
+    auto& table = broker.instance.tbl();
+    // The table cannot be walked, but here are all nodes that ever were in it.
+    for (auto& [node, ignored] : broker.spawn_servers) {
+      auto hdl = table.lookup_direct(node);
+      if (!hdl || table.lookup_direct(*hdl) == node)
+        continue;
+      // Away with the one that the connection belongs to, then with this one.
+      broker.connection_cleanup(*hdl, caf::sec::none);
+      table.add_direct(*hdl, node);
+      close_all(broker, {*hdl}, caf::sec::none);
+    }
+  });
+}
+
 void basp::abort_handshakes(std::string address, uint16_t port) const {
   run_in_broker([address = std::move(address), port](basp_broker& broker) {
     std::vector<caf::io::connection_handle> doomed;

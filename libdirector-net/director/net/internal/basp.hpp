@@ -37,6 +37,13 @@ public:
   /// connected at the same time, it may be the one it sends on.
   void disconnect(const caf::node_id& node) const;
 
+  /// Closes connections that CAF takes for those to several nodes. It names a
+  /// connection after its file descriptor, and forgets one that has ended only
+  /// when it has read all that came before. If another one gets the descriptor
+  /// meanwhile, CAF would send to its node what is meant for others, and turn
+  /// down other connections to the nodes that are concerned, for ever.
+  void repair() const;
+
   /// Gives up waiting for the other side of connections to `address`, a number,
   /// and `port`. CAF itself waits for ever if heartbeats are turned off, and
   /// lets everybody else who wants to go there wait as well.

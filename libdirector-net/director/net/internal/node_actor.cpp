@@ -547,6 +547,7 @@ void node_actor::end() {
 }
 
 void node_actor::tick() {
+  transport_.repair();
   fetch();
   auto now = clock_type::now();
   protocol_.tick(now);

@@ -73,6 +73,12 @@ public:
   /// day.
   void connect(const endpoint& to, caf::timespan timeout, on_peer fn);
 
+  /// Closes connections that CAF has got confused about. To be called from time
+  /// to time.
+  void repair() const {
+    basp_.repair();
+  }
+
   /// Calls `fn` on another thread when the actor system is about to end.
   void on_stop(std::function<void()> fn) const {
     basp_.on_stop(std::move(fn));
