@@ -127,7 +127,10 @@ std::vector<note> notes::fetch() {
   size_t first = 0;
   for (size_t end = 0; (end = rest_.find('\n', first)) != std::string::npos;
        first = end + 1) {
-    std::istringstream line{rest_.substr(first, end - first)};
+    // Only those that are complete.
+    if (end == first || rest_[end - 1] != ';')
+      continue;
+    std::istringstream line{rest_.substr(first, end - 1 - first)};
     note x;
     clock_type::rep when = 0;
     line >> when >> x.process;

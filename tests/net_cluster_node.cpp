@@ -39,8 +39,10 @@ public:
   void operator()(std::string text) const {
     std::ranges::replace(text, '\n', ' ');
     auto now = clock_type::now().time_since_epoch().count();
-    auto line = std::to_string(now) + ' ' + std::to_string(::getpid()) + ' '
-                + text + '\n';
+    // Another process may be killed while it writes: what it leaves behind must
+    // not become one with this line.
+    auto line = '\n' + std::to_string(now) + ' ' + std::to_string(::getpid())
+                + ' ' + text + ";\n";
     // In one piece, or lines of different processes get mixed.
     if (::write(fd_, line.data(), line.size())
         != static_cast<ssize_t>(line.size()))
@@ -141,8 +143,9 @@ private:
   net::options options() {
     net::options result;
     result.table = args_.contains("table") ? args_["table"] : "test";
-    if (args_.contains("cluster"))
-      result.cluster = args_["cluster"];
+    // Nodes of another test may get the port of one that was killed.
+    result.cluster = args_.contains("cluster") ? args_["cluster"]
+                                               : args_["folder"];
     result.node = args_["name"];
     if (args_.contains("host"))
       result.listen.host = args_["host"];

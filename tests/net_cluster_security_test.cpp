@@ -100,9 +100,9 @@ public:
     return std::move(*result);
   }
 
-  static hello greeting() {
+  static hello greeting(const cluster& nodes) {
     hello result;
-    result.cluster = "director";
+    result.cluster = nodes.dir().file("");
     result.table = "test";
     result.self = {4711, "rogue", {"127.0.0.1", 1}};
     result.session = 1;
@@ -245,14 +245,14 @@ TEST_CASE("nodes that speak another protocol are refused",
   ids children;
   works(nodes, children);
   rogue stranger{nodes.at("a").port()};
-  auto greeting = rogue::greeting();
+  auto greeting = rogue::greeting(nodes);
   greeting.version = protocol_version + 1;
   stranger.frame(greeting.session, greeting);
   auto text = stranger.hear<refusal>().text;
   CHECK(text == "node 'rogue' speaks version 2 of the protocol, not 1");
   nodes.await_report(text, nodes.at("a").os().id());
   // No key either.
-  greeting = rogue::greeting();
+  greeting = rogue::greeting(nodes);
   greeting.self.key = 0;
   stranger.frame(greeting.session, greeting);
   CHECK(stranger.hear<refusal>().text == "node 'rogue' has no key of its own");
