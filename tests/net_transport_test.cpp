@@ -33,7 +33,8 @@ namespace {
 /// This program, started once more.
 class process {
 public:
-  process() {
+  /// @param test what it does
+  explicit process(std::string test = "other node") {
     int to[2];
     int from[2];
     REQUIRE(::pipe2(to, O_CLOEXEC) == 0);
@@ -43,8 +44,7 @@ public:
     posix_spawn_file_actions_adddup2(&actions, to[0], STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, from[1], STDOUT_FILENO);
     char name[] = "net-transport-test";
-    char test[] = "other node";
-    char* args[] = {name, test, nullptr};
+    char* args[] = {name, test.data(), nullptr};
     auto failed = ::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr,
                                 args, environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -89,6 +89,18 @@ private:
 
 constexpr auto heartbeat = milliseconds{50};
 
+/// Lets others connect until the process that has started this one ends.
+void serve(milliseconds beat) {
+  node x{{}, beat};
+  auto port = get(x.publish(local(0)));
+  REQUIRE(port);
+  std::printf("port %u\n", static_cast<unsigned>(*port));
+  std::fflush(stdout);
+  char buf[1];
+  while (::read(STDIN_FILENO, buf, 1) > 0)
+    ;
+}
+
 // -- what CAF knows of its connections ----------------------------------------
 
 /// Returns what `fn` says on the thread that may look.
@@ -129,14 +141,11 @@ bool eventually(const std::function<bool()>& fn) {
 
 // Started by class process.
 TEST_CASE("other node", "[.net_process]") {
-  node x{{}, heartbeat};
-  auto port = get(x.publish(local(0)));
-  REQUIRE(port);
-  std::printf("port %u\n", static_cast<unsigned>(*port));
-  std::fflush(stdout);
-  char buf[1];
-  while (::read(STDIN_FILENO, buf, 1) > 0)
-    ;
+  serve(heartbeat);
+}
+
+TEST_CASE("other node that never loses patience", "[.net_process]") {
+  serve(milliseconds{0});
 }
 
 // -- transport ----------------------------------------------------------------
@@ -264,9 +273,9 @@ TEST_CASE("the other process is killed", "[net_transport]") {
 // CAF takes a connection off its list behind all messages that wait to be read.
 // Meanwhile, another one may get the same file descriptor.
 TEST_CASE("a connection gets the number of another", "[net_transport]") {
-  node x{{}, heartbeat};
-  process first;
-  process second;
+  node x;
+  process first{"other node that never loses patience"};
+  process second{"other node that never loses patience"};
   auto found = get(x.connect(local(first.port())));
   REQUIRE(found);
   // All threads that could read are busy, one of them with connecting.
