@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <unistd.h>
 #include <utility>
 
 namespace fixture {
@@ -65,6 +66,9 @@ struct node {
     options = std::move(how);
     options.table = "test";
     options.node = name;
+    // Nodes of other processes may get a port that was one of these.
+    if (options.cluster == net::options{}.cluster)
+      options.cluster = "process " + std::to_string(::getpid());
     options.heartbeat = 50ms;
     if (options.suspicion == net::options{}.suspicion)
       options.suspicion = 500ms;
