@@ -300,11 +300,10 @@ TEST_CASE("a connection gets the number of another", "[net_transport]") {
   });
   get(one_ready.get_future());
   get(other_ready.get_future());
-  auto unread = [&x] { return messages_of(x.sys); };
-  auto before = unread();
+  auto before = messages_of(x.sys);
   caf::scoped_actor self{x.sys};
   compat::send_as(self.ptr()->ctrl(), found->actor, nullptr, 42);
-  REQUIRE(eventually([&] { return unread() > before; }));
+  REQUIRE(eventually([&] { return messages_of(x.sys) > before; }));
   first.signal(SIGKILL);
   REQUIRE(eventually([&] { return connections_of(x.sys) == 0; }));
   first_is_gone.set_value();
