@@ -35,8 +35,7 @@ class sim_node final : public environment {
 public:
   sim_node(simulation& world, size_t place, protocol_settings settings);
 
-  // -- environment
-  // --------------------------------------------------------------
+  // -- environment ------------------------------------------------------------
 
   void transmit(link_id to, uint64_t session, packet_ptr what) override;
   void connect(const address& to) override;
@@ -60,8 +59,7 @@ public:
   void end_directors() override;
   void has_left() override;
 
-  // -- what directors do
-  // ----------------------------------------------------------
+  // -- what directors do ------------------------------------------------------
 
   void claim(std::vector<child_id> ids, claim_mode mode, bool keep);
 
@@ -138,8 +136,7 @@ public:
 
   ~simulation();
 
-  // -- nodes
-  // --------------------------------------------------------------------
+  // -- nodes ------------------------------------------------------------------
 
   /// Starts processes at the first few places, and waits until all know each
   /// other and who can take children. Returns whether they do.
@@ -157,8 +154,7 @@ public:
 
   std::vector<sim_node*> nodes();
 
-  // -- network
-  // ------------------------------------------------------------------
+  // -- network ----------------------------------------------------------------
 
   /// Frames between these places vanish, in both directions.
   void cut(size_t x, size_t y);
@@ -170,8 +166,7 @@ public:
 
   bool connected(size_t x, size_t y) const;
 
-  // -- time
-  // ---------------------------------------------------------------------
+  // -- time -------------------------------------------------------------------
 
   time_point now() const {
     return now_;
@@ -185,8 +180,7 @@ public:
   /// Runs until `done` or until the time is up. Returns whether it is done.
   bool run_until(caf::timespan limit, const std::function<bool()>& done);
 
-  // -- checks
-  // -------------------------------------------------------------------
+  // -- checks -----------------------------------------------------------------
 
   /// Prints what happens if the environment has DIRECTOR_MODEL_TRACE.
   template <class... Ts>

@@ -154,8 +154,7 @@ public:
     subscribers_.fetch_sub(1, std::memory_order_relaxed);
   }
 
-  // -- for tables that are one of several copies
-  // --------------------------------
+  // -- for tables that are one of several copies ------------------------------
 
   /// Takes over what another node says about a child.
   void apply(child_record now, const remote_actor& where);

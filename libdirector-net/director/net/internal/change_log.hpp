@@ -50,8 +50,7 @@ class change_log final : public ets::internal::replica_hooks {
 public:
   explicit change_log(caf::actor_system& system);
 
-  // -- replica_hooks
-  // ------------------------------------------------------------
+  // -- replica_hooks ----------------------------------------------------------
 
   void changed(const child_record& from, const child_record& to) override;
 
@@ -61,14 +60,12 @@ public:
 
   caf::actor resolve(const ets::internal::remote_actor& x) override;
 
-  // -- for directors
-  // --------------------------------------------------------------
+  // -- for directors ----------------------------------------------------------
 
   /// Asks for word when all that has happened so far is in all copies.
   void mark(uint64_t ticket);
 
-  // -- for the actor behind the table
-  // -----------------------------------------------
+  // -- for the actor behind the table -----------------------------------------
 
   /// The actor to notify.
   void reader(const caf::actor& x);

@@ -317,8 +317,7 @@ caf::error cluster_table::leave(caf::timespan timeout) {
   return done.get();
 }
 
-// -- for the actor behind the table
-// ---------------------------------------------
+// -- for the actor behind the table -------------------------------------------
 
 void cluster_table::view(node_key self, address where,
                          std::vector<node_info> nodes, bool paused) {

@@ -34,8 +34,7 @@ public:
   /// Introduces the actor that talks to the other nodes.
   void actor(const caf::actor& x);
 
-  // -- ets::table
-  // ---------------------------------------------------------------
+  // -- ets::table -------------------------------------------------------------
 
   const std::string& name() const noexcept override;
 
@@ -73,8 +72,7 @@ public:
 
   void close() override;
 
-  // -- net::table
-  // ---------------------------------------------------------------
+  // -- net::table -------------------------------------------------------------
 
   address where() const override;
 
@@ -88,8 +86,7 @@ public:
 
   caf::error leave(caf::timespan timeout) override;
 
-  // -- for the actor behind the table
-  // ---------------------------------------------
+  // -- for the actor behind the table -----------------------------------------
 
   local_table& local() noexcept {
     return *local_;

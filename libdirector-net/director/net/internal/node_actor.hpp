@@ -38,8 +38,7 @@ protected:
   caf::behavior make_behavior() override;
 
 private:
-  // -- environment
-  // --------------------------------------------------------------
+  // -- environment ------------------------------------------------------------
 
   void transmit(link_id to, uint64_t session, packet_ptr what) override;
 
@@ -82,8 +81,7 @@ private:
 
   void has_left() override;
 
-  // -- connections
-  // ----------------------------------------------------------------
+  // -- connections ------------------------------------------------------------
 
   void listen();
 
@@ -96,8 +94,7 @@ private:
   /// Tells the protocol when the actor of a child has ended.
   void await_end(const child_id& id);
 
-  // -- work
-  // -----------------------------------------------------------------------
+  // -- work -------------------------------------------------------------------
 
   /// Passes changes of this node on to the protocol. Comes before anything else
   /// that the protocol hears.

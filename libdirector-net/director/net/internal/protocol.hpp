@@ -48,15 +48,13 @@ class environment {
 public:
   virtual ~environment();
 
-  // -- other nodes
-  // --------------------------------------------------------------
+  // -- other nodes ------------------------------------------------------------
 
   virtual void transmit(link_id to, uint64_t session, packet_ptr what) = 0;
 
   virtual void connect(const address& to) = 0;
 
-  // -- the table of this node
-  // ---------------------------------------------------
+  // -- the table of this node -------------------------------------------------
 
   /// An entry of another node is new or has changed.
   /// @param live whether its author is up, without which it has no director
@@ -93,8 +91,7 @@ public:
   /// Tells whether nothing is left here of a child that has no director.
   virtual bool may_give(const child_id& id) const = 0;
 
-  // -- news
-  // -----------------------------------------------------------------------
+  // -- news -------------------------------------------------------------------
 
   virtual void node_changed(const peer& x) = 0;
 
@@ -132,8 +129,7 @@ class protocol final : member_listener {
 public:
   protocol(environment& env, protocol_settings settings);
 
-  // -- events from outside
-  // ------------------------------------------------------
+  // -- events from outside ----------------------------------------------------
 
   void port(uint16_t x) {
     members_.port(x);
@@ -164,8 +160,7 @@ public:
 
   void retry(time_point now);
 
-  // -- events from this node
-  // ------------------------------------------------------
+  // -- events from this node --------------------------------------------------
 
   /// Asks for ownership of records. The environment hears of each item, then
   /// of the claim as a whole.
@@ -242,8 +237,7 @@ public:
   }
 
 private:
-  // -- member_listener
-  // ----------------------------------------------------------
+  // -- member_listener --------------------------------------------------------
 
   void transmit(link_id to, uint64_t session, packet_ptr what) override;
 
@@ -263,8 +257,7 @@ private:
 
   void describe(heartbeat& beat) const override;
 
-  // -- packets
-  // ------------------------------------------------------------------
+  // -- packets ----------------------------------------------------------------
 
   void handle(peer& from, hello& x);
 
@@ -296,8 +289,7 @@ private:
 
   void handle(peer& from, internal::illegible& x);
 
-  // -- entries
-  // ------------------------------------------------------------------
+  // -- entries ----------------------------------------------------------------
 
   /// Entries of dead nodes that nobody else may have are hidden.
   bool visible(const entry& x) const {
@@ -347,8 +339,7 @@ private:
   /// Returns how many of the own changes are in all copies.
   uint64_t received_by_all() const;
 
-  // -- claims
-  // -------------------------------------------------------------------
+  // -- claims -----------------------------------------------------------------
 
   struct candidate {
     uint64_t ticket = 0;
@@ -411,8 +402,7 @@ private:
 
   void refuse_all(claim_outcome why);
 
-  // -- children without a node
-  // ----------------------------------------------------
+  // -- children without a node ------------------------------------------------
 
   struct errand {
     node_key target = 0;
