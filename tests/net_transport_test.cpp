@@ -273,20 +273,21 @@ TEST_CASE("the other process is killed", "[net_transport]") {
 // CAF takes a connection off its list behind all messages that wait to be read.
 // Meanwhile, another one may get the same file descriptor.
 TEST_CASE("a connection gets the number of another", "[net_transport]") {
-  node x;
-  process first{"other node that never loses patience"};
   process second{"other node that never loses patience"};
-  auto found = get(x.connect(local(first.port())));
-  REQUIRE(found);
-  // All threads that could read are busy, one of them with connecting.
-  std::promise<void> first_is_gone;
-  std::promise<void> go_on;
-  auto gone = first_is_gone.get_future().share();
-  auto blocked = go_on.get_future().share();
   std::promise<void> one_ready;
   std::promise<void> other_ready;
   std::promise<caf::expected<connection>> done;
   auto next = done.get_future();
+  node x;
+  process first{"other node that never loses patience"};
+  auto found = get(x.connect(local(first.port())));
+  REQUIRE(found);
+  // All threads that could read are busy, one of them with connecting. If the
+  // test fails, these go before the node and let it end.
+  std::promise<void> first_is_gone;
+  std::promise<void> go_on;
+  auto gone = first_is_gone.get_future().share();
+  auto blocked = go_on.get_future().share();
   x.sys.spawn([&](caf::event_based_actor*) {
     one_ready.set_value();
     blocked.wait();
