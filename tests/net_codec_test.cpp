@@ -267,6 +267,18 @@ TEST_CASE("values of unknown types do not hide the rest", "[net]") {
   }
 }
 
+TEST_CASE("no logical time comes near its end", "[net]") {
+  codec_world w;
+  auto last = (uint64_t{1} << 62) - 1;
+  auto field = GENERATE(&heartbeat::rebalance_wanted,
+                        &heartbeat::rebalance_done);
+  heartbeat beat;
+  beat.*field = last;
+  CHECK(w.trip(beat).*field == last);
+  beat.*field = last + 1;
+  CHECK(w.reject(w.encode(beat)));
+}
+
 TEST_CASE("bytes that are no packet are an error", "[net]") {
   codec_world w;
   auto careful = GENERATE(false, true);

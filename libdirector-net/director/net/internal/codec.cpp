@@ -301,9 +301,9 @@ public:
   }
 
   bool operator()(heartbeat& x) {
-    return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.directors,
-               x.rebalance_wanted, x.rebalance_done, x.leaving, x.paused,
-               x.voter, x.members);
+    return all(x.stamp, x.echo, x.seen, x.claims, x.oldest_ballot, x.directors)
+           && counter(x.rebalance_wanted) && counter(x.rebalance_done)
+           && all(x.leaving, x.paused, x.voter, x.members);
   }
 
   bool operator()(offer& x) {
