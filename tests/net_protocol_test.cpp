@@ -175,6 +175,24 @@ TEST_CASE("a frozen node is replaced after the time of suspicion",
   CHECK(sim.at(2)->running.empty());
 }
 
+TEST_CASE("a node with the address of another is refused", "[net_protocol]") {
+  simulation sim{62};
+  REQUIRE(sim.assemble(2));
+  auto& x = *sim.at(0);
+  hello greeting;
+  greeting.cluster = sim.settings.cluster;
+  greeting.table = sim.settings.table;
+  greeting.self = sim.at(1)->core.members().settings().self;
+  greeting.self.key += 1000;
+  greeting.self.where = x.core.members().settings().self.where;
+  greeting.settings = sim.at(1)->core.members().settings();
+  greeting.session = 1;
+  x.core.receive(1000, 1, greeting, sim.now());
+  REQUIRE(x.complaints.size() == 1);
+  CHECK(x.complaints[0].find("address") != std::string::npos);
+  CHECK(x.core.members().find(greeting.self.key) == nullptr);
+}
+
 TEST_CASE("a node that cannot read a child does without", "[net_protocol]") {
   simulation sim{GENERATE(range(150u, 160u))};
   REQUIRE(sim.assemble(3));

@@ -58,6 +58,9 @@ TEST_CASE("options are checked", "[net]") {
                    }),
                    "advertise"));
   CHECK(contains(complains([](auto& x) {
+  for (auto* host : {"0.0.0.0", "::"})
+    CHECK(
+      contains(complains([&](auto& x) { x.advertise = host; }), "advertise"));
                    x.partitions = net::partition_mode::pause_minority;
                  }),
                  "expected"));
@@ -81,6 +84,14 @@ TEST_CASE("options are checked", "[net]") {
   world bare;
   CHECK(error_of(net::join(*bare.sys, good)) == caf::sec::invalid_argument);
 }
+  // CAF would listen to everybody.
+  world open{[](caf::actor_system_config& cfg) {
+    cfg.load<caf::io::middleman>();
+    cfg.set("caf.middleman.enable-automatic-connections", true);
+  }};
+  CHECK(error_of(net::join(*open.sys, good)) == caf::sec::invalid_argument);
+  good.allow_plaintext = true;
+  value_of(net::join(*open.sys, good))->close();
 
 TEST_CASE("listening to everybody without TLS is warned of", "[net]") {
   net::options how;

@@ -7,6 +7,7 @@
 #include "director/net/internal/node_actor.hpp"
 
 #include <caf/actor_cast.hpp>
+#include <caf/actor_system_config.hpp>
 #include <caf/sec.hpp>
 
 #include <fmt/format.h>
@@ -64,7 +65,7 @@ std::string complaint(const options& x) {
   if (unprotected(x) && !x.allow_plaintext)
     return "listening on '" + x.listen.host
            + "' without TLS needs allow_plaintext";
-  if (is_wildcard(x.listen.host) && x.advertise.empty())
+  if (is_wildcard(x.advertise.empty() ? x.listen.host : x.advertise))
     return "listening at all addresses needs one to advertise";
   if (x.partitions == partition_mode::pause_minority && x.expected_nodes < 2)
     return "pause_minority needs the expected number of nodes";
@@ -134,6 +135,11 @@ caf::expected<table_ptr> join(caf::actor_system& system, options opts) {
     return invalid(std::move(text));
   if (!system.has_middleman())
     return invalid("the actor system has not loaded CAF's middleman");
+  if (!opts.allow_plaintext
+      && caf::get_or(system.config(),
+                     "caf.middleman.enable-automatic-connections", false))
+    return invalid("with automatic connections, CAF listens at all addresses "
+                   "without TLS, which needs allow_plaintext");
   if (opts.tls && !tls_loaded(system))
     return invalid("TLS is not set up: see load_tls");
   auto log = std::make_shared<internal::change_log>(system);

@@ -55,7 +55,8 @@ struct options {
   /// the loopback need `allow_plaintext`.
   address listen = {"127.0.0.1", 0};
 
-  /// Host for others. Default: that of `listen`, unless it stands for all.
+  /// Host for others, which no other node gives with the same port. Default:
+  /// that of `listen`. It must not stand for all addresses.
   std::string advertise = {};
 
   /// Where to look for other nodes. Any one that lives will do. This node's
@@ -92,8 +93,9 @@ struct options {
   /// Whether connections are encrypted and verified; needs `load_tls`.
   bool tls = false;
 
-  /// Whether to listen on other hosts without TLS. Then anybody who reaches the
-  /// port can join, read and write.
+  /// Whether to listen on other hosts without TLS, or to let CAF do that, which
+  /// its option `caf.middleman.enable-automatic-connections` asks for. Then
+  /// anybody who reaches the port can join, read and write.
   bool allow_plaintext = false;
 
   /// Decides which node gets the children of a lost one.

@@ -174,6 +174,10 @@ std::string membership::objection(const hello& x) const {
                        x.table, settings_.table);
   if (x.self.key == 0 || x.self.key == self())
     return fmt::format("node '{}' has no key of its own", x.self.name);
+  if (x.self.where == settings_.self.where)
+    return fmt::format("node '{}' gives the address of node '{}', {}:{}",
+                       x.self.name, settings_.self.name, x.self.where.host,
+                       x.self.where.port);
   if (auto text = disagreement(x.settings); !text.empty())
     return fmt::format("node '{}' has {}", x.self.name, text);
   return {};
