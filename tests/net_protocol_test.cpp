@@ -175,6 +175,43 @@ TEST_CASE("a frozen node is replaced after the time of suspicion",
   CHECK(sim.at(2)->running.empty());
 }
 
+TEST_CASE("nobody starts what has lost to another node until it has ended",
+          "[net_protocol]") {
+  simulation sim{GENERATE(range(190u, 200u))};
+  REQUIRE(sim.assemble(3));
+  auto& first = *sim.at(0);
+  first.claim({7}, claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(1); }));
+  first.stubborn.insert(7);
+  sim.freeze(0, true);
+  REQUIRE(sim.run_until(20s, [&] { return sim.running() == 2; }));
+  sim.freeze(0, false);
+  REQUIRE(sim.run_until(20s, [&] { return first.conflicts == 1; }));
+  auto winner = sim.at(1)->running.contains(7) ? 1 : 2;
+  auto& other = *sim.at(3 - winner);
+  REQUIRE(sim.run_until(20s, [&] {
+    auto* x = other.core.members().find(first.key);
+    return x->state == node_state::up;
+  }));
+  SECTION("the node that has taken it over dies") {
+    sim.crash(winner);
+  }
+  SECTION("it is deleted") {
+    sim.at(winner)->erase(7);
+    REQUIRE(sim.run_until(20s, [&] {
+      return first.core.entries().find(7) == nullptr
+             && other.core.entries().find(7) == nullptr;
+    }));
+    other.claim({7}, claim_mode::fresh, true);
+    first.claim({7}, claim_mode::fresh, true);
+  }
+  sim.run(sim.settings.claim_timeout / 2);
+  CHECK(sim.running() == 1);
+  CHECK(first.running.contains(7));
+  first.has_ended(7);
+  CHECK(sim.run_until(20s, [&] { return sim.settled(1); }));
+}
+
 TEST_CASE("a node with the address of another is refused", "[net_protocol]") {
   simulation sim{62};
   REQUIRE(sim.assemble(2));

@@ -392,8 +392,8 @@ private:
 
   void finish(candidate x, claim_outcome how);
 
-  /// Tells whether a child of this node has yet to end, with or without its
-  /// director.
+  /// Tells whether a child of this node has yet to end, also if its director or
+  /// its record is gone.
   bool still_here(const child_id& id) const;
 
   bool grants(const peer& to, const ballot& x, size_t index);

@@ -18,7 +18,7 @@ constexpr caf::timespan longest_pause = std::chrono::milliseconds{64};
 // -- asking -------------------------------------------------------------------
 
 bool protocol::eligible(const child_id& id, claim_mode mode) const {
-  if (has_rival(id))
+  if (has_rival(id) || losing_.contains(id))
     return false;
   auto* x = ledger_.find(id);
   if (x == nullptr || !visible(*x))
@@ -241,6 +241,8 @@ void protocol::retry(time_point now) {
 // -- voting -------------------------------------------------------------------
 
 bool protocol::still_here(const child_id& id) const {
+  if (losing_.contains(id))
+    return true;
   auto* now = ledger_.find(id);
   return now != nullptr && now->last.author == members_.self()
          && (now->director != 0 || !env_.may_give(id));
@@ -249,9 +251,11 @@ bool protocol::still_here(const child_id& id) const {
 bool protocol::grants(const peer& to, const ballot& x, size_t index) {
   auto& item = x.items[index];
   auto* now = ledger_.find(item.id);
+  if (still_here(item.id))
+    return false;
   if (now != nullptr) {
     // Who runs, runs; and who knows less than this node must wait.
-    if (has_director(*now) || has_rival(item.id) || still_here(item.id))
+    if (has_director(*now) || has_rival(item.id))
       return false;
     auto i = x.seen.find(now->last.author);
     auto known = i != x.seen.end() && i->second >= now->last.count;
