@@ -11,6 +11,7 @@
 #include <director/net/internal/cluster_table.hpp>
 #include <director/test/internal/checks.hpp>
 #include <director/test/table_suite.hpp>
+#include <map>
 #include <tuple>
 
 using namespace net_fixture;
@@ -57,10 +58,10 @@ TEST_CASE("options are checked", "[net]") {
                      x.allow_plaintext = true;
                    }),
                    "advertise"));
-  CHECK(contains(complains([](auto& x) {
   for (auto* host : {"0.0.0.0", "::"})
     CHECK(
       contains(complains([&](auto& x) { x.advertise = host; }), "advertise"));
+  CHECK(contains(complains([](auto& x) {
                    x.partitions = net::partition_mode::pause_minority;
                  }),
                  "expected"));
@@ -83,7 +84,6 @@ TEST_CASE("options are checked", "[net]") {
   CHECK(error_of(net::join(*env.sys, with_tls)) == caf::sec::invalid_argument);
   world bare;
   CHECK(error_of(net::join(*bare.sys, good)) == caf::sec::invalid_argument);
-}
   // CAF would listen to everybody.
   world open{[](caf::actor_system_config& cfg) {
     cfg.load<caf::io::middleman>();
@@ -92,6 +92,7 @@ TEST_CASE("options are checked", "[net]") {
   CHECK(error_of(net::join(*open.sys, good)) == caf::sec::invalid_argument);
   good.allow_plaintext = true;
   value_of(net::join(*open.sys, good))->close();
+}
 
 TEST_CASE("listening to everybody without TLS is warned of", "[net]") {
   net::options how;
@@ -191,6 +192,21 @@ TEST_CASE("a connection that comes back brings new handles", "[net]") {
   REQUIRE(record);
   CHECK(is_alive(caf::actor_cast<caf::actor>(record->owner)));
   CHECK(value_of(a.tab->get_restart_count(1)) == 0);
+}
+
+TEST_CASE("a copy does not keep the directors of other nodes", "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  caf::weak_actor_ptr proxy;
+  {
+    auto second = b.env.start({}, b.director_options_of_node());
+    value_of(second.start_child(worker(1)));
+    proxy = caf::actor_cast<caf::weak_actor_ptr>(a.tab->find(1)->owner);
+    CHECK(caf::actor_cast<caf::strong_actor_ptr>(proxy));
+    CHECK(!second.stop());
+  }
+  CHECK(a.env.eventually(
+    [&] { return !caf::actor_cast<caf::strong_actor_ptr>(proxy); }));
 }
 
 TEST_CASE("subscribers hear of children of other nodes", "[net]") {
@@ -537,6 +553,42 @@ TEST_CASE("nodes show in the metrics", "[net]") {
     takeovers += bucket.count.value();
   CHECK(takeovers == 2);
   CHECK(times.sum() > 0);
+}
+
+TEST_CASE("a child outlives the one that it had lost to", "[net]") {
+  // Two that have never heard of each other.
+  node a{"a"};
+  node b{"b"};
+  auto spec = worker(1, false);
+  spec.start = "stubborn";
+  spec.terminate_timeout = patience;
+  value_of(a.dir->start_child(spec));
+  value_of(b.dir->start_child(spec));
+  auto children = std::map<node*, caf::actor>{
+    {&a, value_of(a.tab->get_actor(1))}, {&b, value_of(b.tab->get_actor(1))}};
+  auto options = near(a);
+  options.seeds.push_back(b.where());
+  node c{"c", options, false};
+  auto a_lost = [&] { return a.env.log->count("asked") == 1; };
+  auto b_lost = [&] { return b.env.log->count("asked") == 1; };
+  REQUIRE(a.env.eventually([&] { return a_lost() || b_lost(); }));
+  auto& loser = a_lost() ? a : b;
+  auto& winner = a_lost() ? b : a;
+  winner.tab->close();
+  send(children[&winner], crash_atom_v);
+  REQUIRE(loser.env.eventually([&] { return loser.tab->nodes().size() == 2; }));
+  send(children[&loser], crash_atom_v);
+  // It is gone, and starts again where it was.
+  auto runs_again = [&](node& x) {
+    auto now = x.tab->find(1);
+    return now && now->status == child_status::running && now->incarnation > 1;
+  };
+  CHECK(loser.env.eventually([&] { return runs_again(loser); }));
+  CHECK(c.env.eventually([&] { return runs_again(c); }));
+  auto last = loser.tab->get_actor(1);
+  loser.tab->close();
+  if (last)
+    send(*last, crash_atom_v);
 }
 
 TEST_CASE("a granted claim that is overruled fails", "[net]") {

@@ -135,6 +135,11 @@ TEST_CASE("a child goes to a node that knows its functions", "[net]") {
   // Nobody can start it: reported by both, and it waits.
   CHECK(a.env.log->await("'only c' is not in the catalog"));
   CHECK(b.env.log->await("'only c' is not in the catalog"));
+  for (auto* x : {&a, &b})
+    CHECK(x->env.eventually([&] {
+      auto now = x->tab->find(1);
+      return now && !now->owner && now->status == child_status::restarting;
+    }));
   node d{"c", near(a)};
   CHECK(d.env.eventually([&] { return asked(a, 1) == "c"; }));
 }

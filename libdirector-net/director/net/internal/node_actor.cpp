@@ -102,15 +102,10 @@ caf::behavior node_actor::make_behavior() {
     },
     [this](const detail::decline_event& x) {
       fetch();
-      if (auto* now = protocol_.entries().find(x.id)) {
-        auto next = *now;
-        next.body = nullptr;
-        next.wanted = true;
-        // Who attaches from here on is announced after that.
-        if (protocol_.put(std::move(next)) && table_->local().all_decline(x.id))
-          protocol_.declined({x.id});
-        protocol_.flush();
-      }
+      // Who attaches from here on is announced after that.
+      if (want(x.id) && table_->local().all_decline(x.id))
+        protocol_.declined({x.id});
+      protocol_.flush();
       settle();
     },
     [this](const detail::ended_event& x) {
@@ -302,12 +297,7 @@ void node_actor::fetch() {
         protocol_.erase(x.now.id);
         break;
       case local_change::kind::wanted:
-        if (auto* now = protocol_.entries().find(x.now.id)) {
-          auto next = *now;
-          next.body = nullptr;
-          next.wanted = true;
-          protocol_.put(std::move(next));
-        }
+        want(x.now.id);
         break;
       case local_change::kind::mark:
         waiting_.push_back(
@@ -323,10 +313,23 @@ void node_actor::fetch() {
   received_everywhere(received_);
 }
 
+bool node_actor::want(const child_id& id) {
+  auto* now = protocol_.entries().find(id);
+  if (now == nullptr)
+    return false;
+  auto next = *now;
+  next.body = nullptr;
+  next.wanted = true;
+  if (!protocol_.put(std::move(next)))
+    return false;
+  changed(*now, true);
+  return true;
+}
+
 const node_actor::source& node_actor::source_of(const entry& x) {
   auto [i, fresh] = sources_.try_emplace({x.last.author, x.director});
   auto& result = i->second;
-  if (fresh)
+  if (fresh && x.last.author != protocol_.members().self())
     result.node = table_->log().number_of(x.last.author);
   if (x.director != 0 && !is_alive(result.director))
     result.director = table_->log().resolve({result.node, x.director});
@@ -334,7 +337,8 @@ const node_actor::source& node_actor::source_of(const entry& x) {
 }
 
 void node_actor::changed(const entry& now, bool live) {
-  if (now.last.author == protocol_.members().self())
+  // What a director of this node has, it has written there itself.
+  if (now.last.author == protocol_.members().self() && now.director != 0)
     return;
   if (!now.body->raw.empty())
     complain_of("unreadable " + std::to_string(now.last.author),
@@ -548,6 +552,9 @@ void node_actor::end() {
 
 void node_actor::tick() {
   transport_.repair();
+  // Directors that have ended are not kept.
+  std::erase_if(sources_,
+                [](auto& kvp) { return !is_alive(kvp.second.director); });
   fetch();
   auto now = clock_type::now();
   protocol_.tick(now);

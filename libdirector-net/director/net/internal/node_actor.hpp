@@ -141,6 +141,10 @@ private:
 
   const source& source_of(const entry& x);
 
+  /// Says that a child of this node is to be started, wherever. Returns false
+  /// if it is not one of this node.
+  bool want(const child_id& id);
+
   std::shared_ptr<cluster_table> table_;
   options options_;
   transport transport_;

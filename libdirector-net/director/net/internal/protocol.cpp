@@ -20,6 +20,19 @@ uint64_t digest_of(const entry& x) {
   return result * 0xbf58'476d'1ce4'e5b9;
 }
 
+/// Adds to the number of a node. What is 0 takes no memory.
+template <class Map>
+void add(Map& numbers, node_key node, uint64_t amount) {
+  if ((numbers[node] += amount) == 0)
+    numbers.erase(node);
+}
+
+template <class Map>
+uint64_t get(const Map& numbers, node_key node) {
+  auto i = numbers.find(node);
+  return i != numbers.end() ? i->second : 0;
+}
+
 } // namespace
 
 environment::~environment() {
@@ -156,8 +169,7 @@ void protocol::describe(heartbeat& beat) const {
         || (x != nullptr && members_.recent(*x, now_)))
       beat.seen.emplace(author, count);
   }
-  if (auto i = digests_.find(members_.self()); i != digests_.end())
-    beat.claims = i->second;
+  beat.claims = get(digests_, members_.self());
   beat.oldest_ballot = ballots_.empty() ? last_ballot_ + 1
                                         : ballots_.begin()->first;
   beat.directors = open_directors();
@@ -351,7 +363,7 @@ void protocol::compare_claims(peer& from, uint64_t seen, uint64_t claims) {
   auto key = from.who.key;
   if (seen != ledger_.seen(key))
     return;
-  if (claims == digests_[key]) {
+  if (claims == get(digests_, key)) {
     from.differences = 0;
     return;
   }
@@ -474,6 +486,16 @@ bool protocol::has_rival(const child_id& id) const {
 
 void protocol::settle_overruled() {
   ledger_.forget_overruled([this](node_key x) { return members_.live(x); });
+  // What this node does not end any more is over. It must not come back.
+  std::vector<entry> own;
+  ledger_.visit_overruled([&](const entry& x) {
+    auto i = losing_.find(x.id);
+    if (x.last.author == members_.self()
+        && (i == losing_.end() || claim_of(i->second) != claim_of(x)))
+      own.push_back(x);
+  });
+  for (auto& x : own)
+    take_back(x);
   // What nobody can see must not keep others from what they can have. But an
   // author that is coming back has been told already that it is still here.
   auto is_hidden = [this](const entry& x) {
@@ -481,19 +503,12 @@ void protocol::settle_overruled() {
     return !visible(x) && (author == nullptr || !author->established);
   };
   std::vector<child_id> hidden;
-  std::vector<entry> own;
   ledger_.visit_overruled([&](const entry& x) {
     if (auto* now = ledger_.find(x.id); now != nullptr && is_hidden(*now))
       hidden.push_back(x.id);
-    auto i = losing_.find(x.id);
-    if (x.last.author == members_.self()
-        && (i == losing_.end() || claim_of(i->second) != claim_of(x)))
-      own.push_back(x);
   });
   for (auto& id : hidden)
     ledger_.drop(id);
-  for (auto& x : own)
-    take_back(x);
 }
 
 bool protocol::is_homeless(const entry& x) const {
@@ -507,14 +522,15 @@ bool protocol::is_homeless(const entry& x) const {
 }
 
 void protocol::account(const entry* before, const entry* now) {
-  if (before != nullptr)
-    digests_[before->last.author] -= digest_of(*before);
+  auto count = [this](const entry& x, uint64_t sign) {
+    add(digests_, x.last.author, sign * digest_of(x));
+    if (x.director != 0)
+      add(owned_, x.last.author, sign);
+  };
   if (now != nullptr)
-    digests_[now->last.author] += digest_of(*now);
-  if (before != nullptr && before->director != 0)
-    --owned_[before->last.author];
-  if (now != nullptr && now->director != 0)
-    ++owned_[now->last.author];
+    count(*now, 1);
+  if (before != nullptr)
+    count(*before, uint64_t{0} - 1);
   auto& id = now != nullptr ? now->id : before->id;
   if (auto i = moves_.find(id);
       i != moves_.end()
@@ -555,8 +571,7 @@ bool protocol::note_homeless(const child_id& id, bool homeless) {
 }
 
 size_t protocol::children_of(node_key node) const {
-  auto i = owned_.find(node);
-  return i != owned_.end() ? i->second : 0;
+  return get(owned_, node);
 }
 
 void protocol::publish(const entry& x, bool erased, change_id replaced) {

@@ -520,7 +520,7 @@ private:
   std::unordered_map<child_id, promise> promises_;
   std::map<std::pair<node_key, uint64_t>, std::vector<child_id>> promised_;
 
-  std::unordered_map<node_key, size_t> owned_;
+  std::unordered_map<node_key, uint64_t> owned_;
   /// Of the claims of each author.
   std::unordered_map<node_key, uint64_t> digests_;
   std::unordered_set<child_id> homeless_;
