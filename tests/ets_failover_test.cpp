@@ -337,6 +337,39 @@ TEST_CASE("an ID is not started while the actor of a dead director lives",
   }
 }
 
+TEST_CASE("what is granted but waits with others cannot be changed",
+          "[ets_failover]") {
+  rig r{false};
+  auto door = std::make_shared<gate>();
+  auto spec = r.env.worker("a");
+  auto log = r.env.log;
+  spec.start = [door, log](start_context& ctx) -> start_result {
+    return ctx.system().spawn<caf::detached>(
+      [door, log](caf::event_based_actor*) -> caf::behavior {
+        return {[door, log](block_atom) {
+          log->add("blocked");
+          door->pass();
+        }};
+      });
+  };
+  auto one = r.start("one", {spec});
+  send(value_of(r.tab->get_actor("a")), block_atom_v);
+  REQUIRE(r.env.log->await("blocked"));
+  auto two = r.start("two");
+  r.kill(one);
+  CHECK(end_of(one) == caf::exit_reason::kill);
+  auto request = std::async(std::launch::async, [&] {
+    return two.start_children({r.env.worker("x"), r.env.worker("a", "new a")});
+  });
+  REQUIRE(r.env.eventually([&] { return r.tab->find("x").has_value(); }));
+  CHECK(two.change_plan("x", plans::never()) == errc::restarting);
+  CHECK(two.change_log_filter("x", [](report& y) { return y.detail; })
+        == errc::restarting);
+  door->open();
+  value_of(request.get());
+  CHECK(!two.change_plan("x", plans::never()));
+}
+
 TEST_CASE("a director restarted by its own director finds its children free",
           "[ets_failover]") {
   rig r{false};

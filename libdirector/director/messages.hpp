@@ -91,10 +91,11 @@ using director_actor = caf::typed_actor<
   // -- changing ---------------------------------------------------------------
 
   /// Takes effect at the next exit. Errors: `not_found`, `not_parent`,
+  /// `restarting` if the table is yet to give the child to the director,
   /// `invalid_plan`.
   caf::result<void>(change_plan_atom, child_id, plan_function),
   /// Changes the filter of a child. Errors: `not_found`, `not_parent`,
-  /// `invalid_log_filter`.
+  /// `restarting` as above, `invalid_log_filter`.
   caf::result<void>(change_log_filter_atom, child_id, log_filter_function),
   /// Changes the director's own filter. Errors: `invalid_log_filter`.
   caf::result<void>(change_log_filter_atom, log_filter_function),

@@ -196,6 +196,9 @@ caf::expected<uint32_t> engine::own_slot(const child_id& id) const {
     return caf::make_error(errc::not_found);
   if (at == phase::releasing)
     return caf::make_error(errc::not_parent);
+  // The table may show what it has granted before it says so.
+  if (at == phase::claiming)
+    return caf::make_error(errc::restarting);
   return record->slot;
 }
 
