@@ -679,6 +679,26 @@ TEST_CASE("a slow table takes children back", "[engine]") {
   }
 }
 
+TEST_CASE("a start that is not recorded fails, though the child has left",
+          "[engine]") {
+  auto inner = std::make_shared<list_table>();
+  auto slow = std::make_shared<director::test::slow_table>(inner);
+  lender r{slow};
+  r.up();
+  auto request = r.start(fake_spec("a"));
+  slow->complete_next(); // claim
+  REQUIRE(r.starts("a") == 1);
+  r.release({"a"});
+  // The table refuses what the request waits for.
+  auto record = *r.table->find("a");
+  record.owner = r.other.address();
+  put_item item{r.row_of("a"), &record};
+  REQUIRE_FALSE(inner->put(r.world, {&item, 1}).err());
+  while (slow->busy())
+    slow->complete_next();
+  CHECK(r.error(request) == errc::not_parent);
+}
+
 // -- loss ---------------------------------------------------------------------
 
 TEST_CASE("a child that is lost ends without a write", "[engine]") {

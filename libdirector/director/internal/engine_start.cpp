@@ -103,16 +103,25 @@ void engine::step(batch& group) {
   auto writes = record(group, first, std::move(started));
   group.open += writes.size();
   for (auto& [result, places] : writes)
-    after(std::move(result), [this, &group, places = std::move(places)](
-                               const caf::error& err) {
-      if (err)
-        for (auto place : places)
-          if (!group.undoing && find_slot(group.members[place]) != nullptr)
-            revoke(group.members[place].slot, {0, &group, place}, err);
-      // Last, because a group without open members may be gone.
-      --group.open;
-      advance(group);
-    });
+    after(std::move(result),
+          [this, &group, places = std::move(places)](const caf::error& err) {
+            for (auto place : err ? places : std::vector<size_t>{}) {
+              if (group.undoing)
+                break;
+              if (find_slot(group.members[place]) != nullptr) {
+                revoke(group.members[place].slot, {0, &group, place}, err);
+              } else if (group.what != batch::kind::init) {
+                // It is gone already, but nobody may rely on a start that
+                // failed.
+                group.outcomes[place].value = {};
+                group.outcomes[place].err = err;
+                fail_member(group, err);
+              }
+            }
+            // Last, because a group without open members may be gone.
+            --group.open;
+            advance(group);
+          });
 }
 
 std::vector<engine::group_write> engine::record(batch& group, size_t first,
