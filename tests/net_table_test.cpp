@@ -230,6 +230,26 @@ TEST_CASE("subscribers hear of children of other nodes", "[net]") {
   CHECK(log->await("deleted 1"));
 }
 
+TEST_CASE("subscribers hear of the end of children nobody has asked for",
+          "[net]") {
+  node a{"a"};
+  node b{"b", near(a)};
+  value_of(a.dir->start_child(worker(1)));
+  REQUIRE(
+    b.env.eventually([&] { return b.tab->count_children().active == 1; }));
+  auto log = b.env.log;
+  auto listener = b.env.sys->spawn([log](caf::event_based_actor*) {
+    return caf::behavior{[log](const std::vector<ets::change>& xs) {
+      for (auto& x : xs)
+        log->add(to_string(x.kind) + " " + to_string(x.id)
+                 + (x.handle ? " with handle" : ""));
+    }};
+  });
+  b.tab->subscribe(listener);
+  send(value_of(a.tab->get_actor(1)), crash_atom_v);
+  CHECK(log->await("exited 1 with handle"));
+}
+
 TEST_CASE("callables do not travel", "[net]") {
   node a{"a"};
   auto spec = a.env.worker(1);
@@ -589,6 +609,58 @@ TEST_CASE("a child outlives the one that it had lost to", "[net]") {
   loser.tab->close();
   if (last)
     send(*last, crash_atom_v);
+}
+
+TEST_CASE("a row that has got another record is not written", "[net]") {
+  world env{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  auto log = std::make_shared<net::internal::change_log>(*env.sys);
+  ets::internal::shared_table tab{*env.sys, "test", ets::table_options{}, log};
+  auto self = env.sys->spawn(
+    [](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+  test::internal::client who{self};
+  REQUIRE_FALSE(tab.attach(who));
+  auto claimed = [&](child_id id) {
+    child_spec spec;
+    spec.start = "worker";
+    spec.type = child_type::worker;
+    claim_item item;
+    item.record.id = std::move(id);
+    item.record.spec = std::make_shared<const child_spec>(with_defaults(spec));
+    REQUIRE(tab.try_claim(who, item));
+    REQUIRE_FALSE(item.err);
+    return item;
+  };
+  auto lost = claimed("lost");
+  // Another node removes it; the director has yet to hear of that.
+  tab.remove("lost");
+  std::vector<claim_item> others;
+  for (int64_t i = 0; i < 1000; ++i)
+    others.push_back(claimed(i));
+  REQUIRE(std::ranges::any_of(others, [&](auto& x) {
+    return static_cast<uint32_t>(x.row) == static_cast<uint32_t>(lost.row);
+  }));
+  auto refused = [](const write_result& x) {
+    return x.err() == errc::not_parent;
+  };
+  for (auto owner : {self.address(), caf::actor_addr{}}) {
+    lost.record.owner = owner;
+    put_item one{lost.row, &lost.record};
+    CHECK(refused(tab.put(who, {&one, 1})));
+    std::array two{put_item{others[0].row, &others[0].record}, one};
+    CHECK(refused(tab.put(who, two)));
+  }
+  CHECK(refused(tab.erase(who, std::array{lost.row})));
+  for (auto& x : others) {
+    auto now = tab.find(x.record.id);
+    REQUIRE(now);
+    CHECK(now->owner == self.address());
+  }
+  for (auto& x : others)
+    REQUIRE_FALSE(tab.erase(who, std::array{x.row}).err());
+  CHECK(tab.count_children().specs == 0);
+  tab.detach(who);
+  send_exit(self, caf::exit_reason::user_shutdown);
 }
 
 TEST_CASE("a granted claim that is overruled fails", "[net]") {

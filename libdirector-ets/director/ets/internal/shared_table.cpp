@@ -13,6 +13,19 @@ namespace director::ets::internal {
 
 namespace {
 
+/// A director may name a row that another node has freed meanwhile.
+row_id name_of(row_index row, uint32_t generation) {
+  return (row_id{generation} << 32) | row;
+}
+
+row_index row_of(row_id x) {
+  return static_cast<row_index>(x);
+}
+
+uint32_t generation_of(row_id x) {
+  return static_cast<uint32_t>(x >> 32);
+}
+
 caf::error closed_error() {
   return caf::make_error(errc::table_closed);
 }
@@ -188,7 +201,7 @@ void shared_table::leave(const seat_ptr& who, bool died) {
   for (auto& x : given_up)
     for (auto& item : x.items)
       if (item.fresh && !item.err && item.row != 0)
-        discard(static_cast<row_index>(item.row), item.record.id);
+        discard(row_of(item.row), item.record.id);
   std::vector<detail::orphan> orphans;
   for (auto row : rows)
     settle(row, who->address, died, orphans);
@@ -299,7 +312,9 @@ bool shared_table::claim_one(seat& who, claim_item& item, leftovers& garbage) {
       decide_claim(item, nullptr, who.address);
       if (item.err)
         return;
-      item.row = entry.insert({item.record, place});
+      auto generation = ++last_generation_;
+      item.row = name_of(entry.insert({item.record, place, generation}),
+                         generation);
       who.rows.push_back(entry.row());
       note_insert(item.record);
       return;
@@ -324,7 +339,7 @@ bool shared_table::claim_one(seat& who, claim_item& item, leftovers& garbage) {
       x.wanted = false;
       x.where = {};
       x.place = place;
-      item.row = entry.row();
+      item.row = name_of(entry.row(), x.generation);
       garbage.records.push_back(overwrite(record, item.record));
       who.rows.push_back(entry.row());
     });
@@ -375,8 +390,9 @@ write_result shared_table::put(table_client& client,
                                std::span<const put_item> items) {
   if (closed_)
     return write_result::failed(closed_error());
-  auto row_of = [](row_id x) {
-    return x <= UINT32_MAX ? static_cast<row_index>(x) : row_index{0};
+  auto is_mine = [&](const shared_record& x, const put_item& item) {
+    return x.value.owner == client.address()
+           && x.generation == generation_of(item.row);
   };
   auto not_mine = [] {
     return write_result::failed(caf::make_error(errc::not_parent));
@@ -384,9 +400,8 @@ write_result shared_table::put(table_client& client,
   if (items.size() > 1)
     for (auto& item : items) {
       auto mine = false;
-      store_.change(row_of(item.row), [&](shared_record& x) {
-        mine = x.value.owner == client.address();
-      });
+      store_.change(row_of(item.row),
+                    [&](shared_record& x) { mine = is_mine(x, item); });
       if (!mine)
         return not_mine();
     }
@@ -395,13 +410,16 @@ write_result shared_table::put(table_client& client,
     auto mine = false;
     child_record garbage;
     if (!item.record->owner) {
+      store_.change(row, [&](shared_record& x) { mine = is_mine(x, item); });
+      if (!mine)
+        return not_mine();
       if (auto who = find_seat(client)) {
         std::lock_guard guard{who->mutex};
         disown(*who, row);
       }
     }
     store_.change(row, [&](shared_record& x) {
-      mine = x.value.owner == client.address();
+      mine = is_mine(x, item);
       if (!mine)
         return;
       note(x.value, *item.record);
@@ -419,13 +437,12 @@ write_result shared_table::erase(table_client& client,
     return write_result::failed(closed_error());
   auto who = find_seat(client);
   std::vector<std::pair<row_index, child_id>> found;
-  for (auto row : rows) {
-    if (row <= UINT32_MAX)
-      store_.change(static_cast<row_index>(row), [&](shared_record& x) {
-        if (x.value.owner == client.address())
-          found.emplace_back(static_cast<row_index>(row), x.value.id);
-      });
-  }
+  for (auto row : rows)
+    store_.change(row_of(row), [&](shared_record& x) {
+      if (x.value.owner == client.address()
+          && x.generation == generation_of(row))
+        found.emplace_back(row_of(row), x.value.id);
+    });
   if (!who || found.size() != rows.size())
     return write_result::failed(caf::make_error(errc::not_parent));
   std::vector<child_record> garbage;

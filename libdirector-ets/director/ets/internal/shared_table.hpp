@@ -26,6 +26,8 @@ struct shared_record {
   child_record value;
   /// Position among the rows of the owner.
   uint32_t place = 0;
+  /// Tells records apart that have had the same row, one after the other.
+  uint32_t generation = 0;
   /// Number of the orphan if the owner has died and the actor is yet to
   /// follow, else 0.
   uint64_t orphan = 0;
@@ -271,6 +273,10 @@ private:
   /// Takes a record off the list of its owner.
   void withdraw(const child_id& id);
 
+  /// Returns the handle of a child of another node that nobody has read, but
+  /// of whose end subscribers are to hear.
+  caf::actor unread_handle(const child_id& id) const;
+
   /// Fills in the handle of a child of another node.
   void complete(child_record& x, const remote_actor& where) const;
 
@@ -318,6 +324,7 @@ private:
   std::mutex parked_mutex_;
   std::vector<parked_claim> parked_;
   std::atomic<uint64_t> last_ticket_ = 0;
+  std::atomic<uint32_t> last_generation_ = 0;
   std::atomic<uint64_t> last_orphan_ = 0;
 
   /// Children to be started by another director, with the one that was asked

@@ -60,9 +60,21 @@ void shared_table::withdraw(const child_id& id) {
   disown(*who, row);
 }
 
+caf::actor shared_table::unread_handle(const child_id& id) const {
+  remote_actor where;
+  if (watched())
+    store_.read(id, [&](const shared_record& x) {
+      if (!x.value.handle)
+        where = x.where;
+    });
+  return where.id != 0 && hooks_ != nullptr ? hooks_->resolve(where)
+                                            : caf::actor{};
+}
+
 void shared_table::apply(child_record now, const remote_actor& where) {
   if (watched() && hooks_ != nullptr && where.id != 0)
     now.handle = hooks_->resolve(where);
+  auto before = unread_handle(now.id);
   child_record garbage;
   auto withdrawn = false;
   auto owned_here = false;
@@ -71,6 +83,7 @@ void shared_table::apply(child_record now, const remote_actor& where) {
       note_insert(now);
       shared_record fresh;
       fresh.value = now;
+      fresh.generation = ++last_generation_;
       fresh.where = where;
       entry.insert(std::move(fresh));
       return;
@@ -82,6 +95,8 @@ void shared_table::apply(child_record now, const remote_actor& where) {
       if (!now.handle && where.id != 0 && x.where == where
           && is_alive(x.value.handle))
         now.handle = x.value.handle;
+      if (!x.value.handle)
+        x.value.handle = std::move(before);
       count_change(x.value, now);
       x.where = where;
       x.orphan = 0;
@@ -100,11 +115,14 @@ void shared_table::apply(child_record now, const remote_actor& where) {
 
 void shared_table::remove(const child_id& id) {
   withdraw(id);
+  auto before = unread_handle(id);
   child_record garbage;
   store_.update(id, [&](store_type::entry& entry) {
     if (entry.row() == 0)
       return;
     garbage = entry.remove().value;
+    if (!garbage.handle)
+      garbage.handle = std::move(before);
     count_removal(garbage);
   });
 }
