@@ -212,6 +212,146 @@ TEST_CASE("nobody starts what has lost to another node until it has ended",
   CHECK(sim.run_until(20s, [&] { return sim.settled(1); }));
 }
 
+TEST_CASE("a child whose director has died is not lost with its node",
+          "[net_protocol]") {
+  simulation sim{GENERATE(range(200u, 205u))};
+  REQUIRE(sim.assemble(3));
+  auto& first = *sim.at(0);
+  first.claim({7}, claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(1); }));
+  first.stubborn.insert(7);
+  auto put = [&](child_status status, bool wanted) {
+    auto x = *first.core.entries().find(7);
+    x.director = 0;
+    x.status = status;
+    x.wanted = wanted;
+    x.body = nullptr;
+    first.core.put(std::move(x));
+    first.core.flush();
+  };
+  SECTION("at once") {
+    put(child_status::terminating, true);
+    sim.run(1s);
+    CHECK(sim.running() == 1);
+    sim.crash(0);
+  }
+  SECTION("on its way to another node") {
+    first.core.leave(sim.now(), sim.now() + 10s);
+    sim.run(100ms);
+    put(child_status::terminating, false);
+    sim.run(1s);
+    CHECK(sim.running() == 1);
+    first.running.erase(7);
+    put(child_status::undefined, false);
+    CHECK_FALSE(first.view.at(7));
+  }
+  CHECK(sim.run_until(20s, [&] { return sim.settled(1); }));
+}
+
+TEST_CASE("a claim that is over does not come back", "[net_protocol]") {
+  simulation sim{GENERATE(range(210u, 220u))};
+  REQUIRE(sim.assemble(3));
+  auto places = std::vector<size_t>{0, 1, 2};
+  std::ranges::sort(places, {}, [&](size_t x) { return sim.at(x)->key; });
+  auto& decides = *sim.at(places[0]);
+  auto& gives = *sim.at(places[1]);
+  auto& takes = *sim.at(places[2]);
+  auto taker = takes.key;
+  for (auto* x : sim.nodes())
+    x->director_count = 0;
+  gives.claim({7}, claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(1); }));
+  gives.running.erase(7);
+  auto released = *gives.core.entries().find(7);
+  released.director = 0;
+  released.status = child_status::restarting;
+  released.wanted = true;
+  released.body = nullptr;
+  gives.core.put(released);
+  gives.core.flush();
+  sim.run(50ms);
+  // One node hears of the next claim only when its author is dead.
+  sim.lost = [&](size_t from, size_t to, const packet& what) {
+    return from == places[2] && to == places[0]
+           && (std::holds_alternative<steps>(what)
+               || std::holds_alternative<heartbeat>(what)
+               || std::holds_alternative<copy>(what));
+  };
+  auto author_at = [](sim_node& x) {
+    auto* now = x.core.entries().find(7);
+    return now != nullptr ? now->last.author : 0;
+  };
+  takes.claim({7}, claim_mode::adopt, true);
+  REQUIRE(sim.run_until(20s, [&] { return author_at(gives) == taker; }));
+  sim.crash(places[2]);
+  sim.lost = nullptr;
+  REQUIRE(sim.run_until(20s, [&] { return author_at(decides) == taker; }));
+  sim.run(3s);
+  size_t overruled = 0;
+  decides.core.entries().visit_overruled([&](auto&) { ++overruled; });
+  CHECK(overruled == 0);
+  decides.director_count = 1;
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(1); }));
+  decides.erase(7);
+  sim.run(5s);
+  CHECK(sim.running() == 0);
+}
+
+TEST_CASE("what nobody can see does not end what they can", "[net_protocol]") {
+  simulation sim{GENERATE(range(220u, 230u))};
+  REQUIRE(sim.assemble(3));
+  sim.at(0)->claim({7}, claim_mode::fresh, false);
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(1); }));
+  auto down_at = [&](size_t place, size_t other) {
+    return sim.run_until(20s, [&] {
+      auto* x = sim.at(place)->core.members().find(sim.at(other)->key);
+      return x->state == node_state::down;
+    });
+  };
+  sim.cut(0, 1);
+  sim.cut(0, 2);
+  REQUIRE(down_at(1, 0));
+  REQUIRE(down_at(2, 0));
+  // Another child of the same name, whose node is cut off in turn.
+  sim.at(1)->claim({7}, claim_mode::fresh, false);
+  REQUIRE(sim.run_until(20s, [&] { return sim.at(1)->running.contains(7); }));
+  sim.run(50ms);
+  sim.cut(1, 2);
+  REQUIRE(down_at(2, 1));
+  sim.heal();
+  sim.cut(0, 1);
+  sim.cut(1, 2);
+  sim.run(10s);
+  CHECK(sim.at(0)->running.contains(7));
+  sim.heal();
+  CHECK(sim.run_until(20s, [&] { return sim.settled(1); }));
+}
+
+TEST_CASE("who is down gets no promises", "[net_protocol]") {
+  simulation sim{GENERATE(range(230u, 235u))};
+  sim.places = 2;
+  REQUIRE(sim.assemble(2));
+  auto state = [&] {
+    return sim.at(0)->core.members().find(sim.at(1)->key)->state;
+  };
+  sim.cut(0, 1);
+  REQUIRE(sim.run_until(20s, [&] { return state() == node_state::down; }));
+  sim.lost = [](size_t from, size_t, const packet& what) {
+    return from == 1 && std::holds_alternative<copy>(what);
+  };
+  sim.heal();
+  REQUIRE(sim.run_until(20s, [&] {
+    return sim.at(1)->core.members().find(sim.at(0)->key)->state
+           == node_state::up;
+  }));
+  sim.at(1)->claim({7}, claim_mode::fresh, true);
+  CHECK_FALSE(
+    sim.run_until(1s, [&] { return sim.at(1)->running.contains(7); }));
+  CHECK(state() == node_state::down);
+  sim.lost = nullptr;
+  CHECK(sim.run_until(9s, [&] { return sim.settled(1); }));
+}
+
 TEST_CASE("a node with the address of another is refused", "[net_protocol]") {
   simulation sim{62};
   REQUIRE(sim.assemble(2));

@@ -611,6 +611,33 @@ TEST_CASE("a child outlives the one that it had lost to", "[net]") {
     send(*last, crash_atom_v);
 }
 
+TEST_CASE("an orphan is wanted before it has ended", "[net]") {
+  world env{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  net::internal::change_log log{*env.sys};
+  auto owner = env.sys->spawn(
+    [](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+  child_record before;
+  before.id = 1;
+  before.spec = std::make_shared<const child_spec>();
+  before.owner = owner.address();
+  auto wanted_if = [&](child_status status) {
+    before.status = status;
+    auto after = before;
+    after.owner = caf::actor_addr{};
+    after.status = child_status::terminating;
+    log.changed(before, after);
+    std::vector<net::internal::local_change> changes;
+    log.fetch(changes);
+    REQUIRE(changes.size() == 1);
+    return changes[0].now.wanted;
+  };
+  CHECK(wanted_if(child_status::running));
+  CHECK(wanted_if(child_status::restarting));
+  CHECK_FALSE(wanted_if(child_status::terminating));
+  send_exit(owner, caf::exit_reason::user_shutdown);
+}
+
 TEST_CASE("a row that has got another record is not written", "[net]") {
   world env{
     [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};

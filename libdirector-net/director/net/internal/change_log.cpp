@@ -44,7 +44,13 @@ void change_log::changed(const child_record& from, const child_record& to) {
   auto new_body = from.spec != to.spec || from.own != to.own
                   || from.args.cptr() != to.args.cptr()
                   || from.extra.cptr() != to.extra.cptr();
-  add({local_change::kind::put, to_entry(to, new_body),
+  auto now = to_entry(to, new_body);
+  // Its director has died, and it follows. If the node is lost before that,
+  // others start it.
+  if (!to.owner && to.status == child_status::terminating)
+    now.wanted = from.status == child_status::running
+                 || from.status == child_status::restarting;
+  add({local_change::kind::put, std::move(now),
        from.handle != to.handle ? to.handle : caf::actor{}, 0});
 }
 

@@ -5,6 +5,24 @@
 
 namespace director::net::internal {
 
+namespace {
+
+/// A set of claims of one author has the sum of these for digest.
+uint64_t digest_of(const entry& x) {
+  auto result = x.born * 0x9e37'79b9'7f4a'7c15;
+  result ^= result >> 32;
+  return result * 0xbf58'476d'1ce4'e5b9;
+}
+
+/// Adds to the number of a node. What is 0 takes no memory.
+void add(std::unordered_map<node_key, uint64_t>& numbers, node_key node,
+         uint64_t amount) {
+  if ((numbers[node] += amount) == 0)
+    numbers.erase(node);
+}
+
+} // namespace
+
 ledger::ledger(node_key self, listener on_change)
   : self_(self),
     on_change_(std::move(on_change)) {
@@ -21,6 +39,19 @@ const entry* ledger::find(const child_id& id) const {
 uint64_t ledger::seen(node_key author) const {
   auto i = seen_.find(author);
   return i != seen_.end() ? i->second : 0;
+}
+
+uint64_t ledger::digest(node_key author) const {
+  auto i = digests_.find(author);
+  return i != digests_.end() ? i->second : 0;
+}
+
+void ledger::count(const entry& x) {
+  add(digests_, x.last.author, digest_of(x));
+}
+
+void ledger::discount(const entry& x) {
+  add(digests_, x.last.author, uint64_t{0} - digest_of(x));
 }
 
 std::vector<entry> ledger::all(node_key about) const {
@@ -44,9 +75,11 @@ change_id ledger::claim(entry& x) {
   x.term = next_time();
   x.last = {self_, ++seen_[self_]};
   x.born = x.last.count;
+  count(x);
   auto [i, fresh] = entries_.try_emplace(x.id, x);
   if (fresh)
     return {};
+  discount(i->second);
   auto replaced = claim_of(i->second);
   i->second = x;
   return replaced;
@@ -70,6 +103,7 @@ bool ledger::erase(entry& x) {
   if (i == entries_.end() || i->second.last.author != self_)
     return false;
   x = i->second;
+  discount(x);
   entries_.erase(i);
   x.body = nullptr;
   x.last.count = ++seen_[self_];
@@ -80,6 +114,7 @@ bool ledger::take_back(entry& x) {
   auto i = find_overruled(x.id, claim_of(x));
   if (i == overruled_.end())
     return false;
+  discount(i->second);
   overruled_.erase(i);
   x.body = nullptr;
   x.last.count = ++seen_[self_];
@@ -107,6 +142,7 @@ void ledger::update(entry& known, const entry& x) {
 }
 
 void ledger::admit(const entry& x) {
+  count(x);
   auto [i, fresh] = entries_.try_emplace(x.id, x);
   if (fresh)
     return on_change_(nullptr, &i->second, false);
@@ -121,10 +157,12 @@ void ledger::admit(const entry& x) {
 
 void ledger::remove(const child_id& id, change_id claim) {
   auto i = entries_.find(id);
-  if (i != entries_.end() && claim_of(i->second) == claim)
+  if (i != entries_.end() && claim_of(i->second) == claim) {
     drop(id);
-  else if (auto j = find_overruled(id, claim); j != overruled_.end())
+  } else if (auto j = find_overruled(id, claim); j != overruled_.end()) {
+    discount(j->second);
     overruled_.erase(j);
+  }
 }
 
 void ledger::apply(const step& x) {
@@ -138,6 +176,8 @@ void ledger::apply(const step& x) {
     if (auto i = entries_.find(now.id);
         i != entries_.end() && claim_of(i->second) == x.replaced) {
       auto before = std::exchange(i->second, now);
+      count(now);
+      discount(before);
       on_change_(&before, &i->second, false);
     } else {
       admit(now);
@@ -157,6 +197,7 @@ void ledger::drop(const child_id& id) {
   if (i == entries_.end())
     return;
   auto before = std::move(i->second);
+  discount(before);
   entries_.erase(i);
   on_change_(&before, nullptr, false);
   promote(id);
@@ -239,8 +280,12 @@ bool ledger::has_overruled(
 }
 
 void ledger::forget_overruled(const std::function<bool(node_key)>& live) {
-  std::erase_if(overruled_,
-                [&](auto& kvp) { return !live(kvp.second.last.author); });
+  std::erase_if(overruled_, [&](auto& kvp) {
+    if (live(kvp.second.last.author))
+      return false;
+    discount(kvp.second);
+    return true;
+  });
 }
 
 } // namespace director::net::internal

@@ -64,6 +64,9 @@ public:
       fn(x);
   }
 
+  /// Returns a digest of the claims of one author, overruled ones included.
+  uint64_t digest(node_key author) const;
+
   /// Returns all entries, or those of one author.
   std::vector<entry> all(node_key about) const;
 
@@ -132,12 +135,19 @@ private:
   /// Removes the entry with this claim, overruled or not.
   void remove(const child_id& id, change_id claim);
 
+  /// A claim comes or goes.
+  void count(const entry& x);
+
+  void discount(const entry& x);
+
   claims::iterator find_overruled(const child_id& id, change_id claim);
 
   node_key self_;
   listener on_change_;
   std::unordered_map<child_id, entry> entries_;
   claims overruled_;
+  /// Sums over the claims of each author.
+  std::unordered_map<node_key, uint64_t> digests_;
   horizon seen_;
   uint64_t clock_ = 0;
 };

@@ -362,7 +362,8 @@ void node_actor::changed(const entry& now, bool live) {
     x.handle = now.body->foreign;
     where.id = now.actor;
   } else if (live) {
-    x.status = now.wanted ? child_status::restarting : now.status;
+    auto waits = now.wanted && now.status != child_status::terminating;
+    x.status = waits ? child_status::restarting : now.status;
   } else {
     auto waits = now.wanted || now.status == child_status::running
                  || now.status == child_status::restarting;

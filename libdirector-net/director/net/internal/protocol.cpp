@@ -13,26 +13,6 @@ constexpr uint64_t ticks_between_full_heartbeats = 32;
 /// What one node has heard may be on its way to the other for so long.
 constexpr int tolerated_differences = 3;
 
-/// A set of claims of one author has the sum of these for digest.
-uint64_t digest_of(const entry& x) {
-  auto result = x.born * 0x9e37'79b9'7f4a'7c15;
-  result ^= result >> 32;
-  return result * 0xbf58'476d'1ce4'e5b9;
-}
-
-/// Adds to the number of a node. What is 0 takes no memory.
-template <class Map>
-void add(Map& numbers, node_key node, uint64_t amount) {
-  if ((numbers[node] += amount) == 0)
-    numbers.erase(node);
-}
-
-template <class Map>
-uint64_t get(const Map& numbers, node_key node) {
-  auto i = numbers.find(node);
-  return i != numbers.end() ? i->second : 0;
-}
-
 } // namespace
 
 environment::~environment() {
@@ -169,7 +149,7 @@ void protocol::describe(heartbeat& beat) const {
         || (x != nullptr && members_.recent(*x, now_)))
       beat.seen.emplace(author, count);
   }
-  beat.claims = get(digests_, members_.self());
+  beat.claims = ledger_.digest(members_.self());
   beat.oldest_ballot = ballots_.empty() ? last_ballot_ + 1
                                         : ballots_.begin()->first;
   beat.directors = open_directors();
@@ -264,6 +244,12 @@ void protocol::handle(peer& from, copy& x) {
   // Who lives must be known before it is known who runs what.
   for (auto& who : x.members)
     members_.learn(who, now_);
+  // What nobody can see must not end what they can.
+  std::erase_if(x.entries, [this](const entry& y) {
+    auto* now = ledger_.find(y.id);
+    return now != nullptr && claim_of(*now) != claim_of(y) && visible(*now)
+           && y.last.author != members_.self() && is_hidden(y);
+  });
   ledger_.merge(x, [&](const entry& mine) {
     if (auto* now = ledger_.find(mine.id);
         now == nullptr || claim_of(*now) != claim_of(mine)) {
@@ -363,7 +349,7 @@ void protocol::compare_claims(peer& from, uint64_t seen, uint64_t claims) {
   auto key = from.who.key;
   if (seen != ledger_.seen(key))
     return;
-  if (claims == get(digests_, key)) {
+  if (claims == ledger_.digest(key)) {
     from.differences = 0;
     return;
   }
@@ -398,9 +384,18 @@ bool protocol::put(entry x) {
   auto with_body = x.body != nullptr;
   if (auto* waiting = overtake(old))
     with_body = with_body || waiting->body != nullptr;
+  auto departs = departing_.contains(x.id);
+  auto has_ended = x.status != child_status::terminating;
   // If this node is lost before the child has ended, others start it.
-  if (x.status == child_status::terminating && departing_.contains(x.id))
+  if (departs && !has_ended)
     x.wanted = true;
+  // Its director has died on the way, and has not said that it is to go on.
+  auto resumed = departs && has_ended && x.director == 0 && old.director == 0
+                 && x.status == child_status::undefined;
+  if (resumed) {
+    x.status = child_status::restarting;
+    x.wanted = true;
+  }
   ledger_.put(x);
   auto* now = ledger_.find(x.id);
   account(&old, now);
@@ -408,8 +403,10 @@ bool protocol::put(entry x) {
   if (!with_body)
     change.body = nullptr;
   publish(change, false);
-  if (x.director == 0)
+  if (x.director == 0 && has_ended)
     departing_.erase(x.id);
+  if (resumed)
+    env_.changed(*ledger_.find(x.id), true);
   return true;
 }
 
@@ -496,24 +493,23 @@ void protocol::settle_overruled() {
   });
   for (auto& x : own)
     take_back(x);
-  // What nobody can see must not keep others from what they can have. But an
-  // author that is coming back has been told already that it is still here.
-  auto is_hidden = [this](const entry& x) {
-    auto* author = members_.find(x.last.author);
-    return !visible(x) && (author == nullptr || !author->established);
-  };
-  std::vector<child_id> hidden;
-  ledger_.visit_overruled([&](const entry& x) {
-    if (auto* now = ledger_.find(x.id); now != nullptr && is_hidden(*now))
-      hidden.push_back(x.id);
-  });
-  for (auto& id : hidden)
-    ledger_.drop(id);
+  // What nobody can see must not keep others from what they can have.
+  std::vector<child_id> blocked;
+  ledger_.visit_overruled([&](const entry& x) { blocked.push_back(x.id); });
+  for (auto& id : blocked)
+    if (auto* now = ledger_.find(id); now != nullptr && is_hidden(*now))
+      ledger_.drop(id);
+}
+
+bool protocol::is_hidden(const entry& x) const {
+  // An author that is coming back has been told already that it is still here.
+  auto* author = members_.find(x.last.author);
+  return !visible(x) && (author == nullptr || !author->established);
 }
 
 bool protocol::is_homeless(const entry& x) const {
   if (members_.live(x.last.author))
-    return x.director == 0 && x.wanted;
+    return x.director == 0 && x.wanted && x.status != child_status::terminating;
   return x.keep
          && (x.wanted
              || (x.director != 0
@@ -522,15 +518,11 @@ bool protocol::is_homeless(const entry& x) const {
 }
 
 void protocol::account(const entry* before, const entry* now) {
-  auto count = [this](const entry& x, uint64_t sign) {
-    add(digests_, x.last.author, sign * digest_of(x));
-    if (x.director != 0)
-      add(owned_, x.last.author, sign);
-  };
-  if (now != nullptr)
-    count(*now, 1);
-  if (before != nullptr)
-    count(*before, uint64_t{0} - 1);
+  if (now != nullptr && now->director != 0)
+    ++owned_[now->last.author];
+  if (before != nullptr && before->director != 0)
+    if (auto i = owned_.find(before->last.author); --i->second == 0)
+      owned_.erase(i);
   auto& id = now != nullptr ? now->id : before->id;
   if (auto i = moves_.find(id);
       i != moves_.end()
@@ -571,7 +563,8 @@ bool protocol::note_homeless(const child_id& id, bool homeless) {
 }
 
 size_t protocol::children_of(node_key node) const {
-  return get(owned_, node);
+  auto i = owned_.find(node);
+  return i != owned_.end() ? i->second : 0;
 }
 
 void protocol::publish(const entry& x, bool erased, change_id replaced) {

@@ -296,6 +296,10 @@ private:
     return x.keep || members_.live(x.last.author);
   }
 
+  /// Tells whether an entry is not visible, and will not be before its author
+  /// has come back.
+  bool is_hidden(const entry& x) const;
+
   void entry_changed(const entry* before, const entry* now, bool overruled);
 
   /// Keeps what follows from an entry up to date.
@@ -520,9 +524,7 @@ private:
   std::unordered_map<child_id, promise> promises_;
   std::map<std::pair<node_key, uint64_t>, std::vector<child_id>> promised_;
 
-  std::unordered_map<node_key, uint64_t> owned_;
-  /// Of the claims of each author.
-  std::unordered_map<node_key, uint64_t> digests_;
+  std::unordered_map<node_key, size_t> owned_;
   std::unordered_set<child_id> homeless_;
   /// Those of them that nobody has been offered.
   std::unordered_set<child_id> unplaced_;

@@ -293,12 +293,19 @@ void protocol::handle(peer& from, ballot& x) {
         answer.busy.push_back(i);
     return members_.send(from, std::move(answer));
   }
-  auto& granted = promised_[{from.who.key, x.number}];
+  // Nobody would notice if one that is down went down again.
+  auto counts = from.state == node_state::up
+                || from.state == node_state::suspect;
+  std::vector<child_id> granted;
   for (uint32_t i = 0; i < x.items.size(); ++i) {
-    if (grants(from, x, i))
+    if (counts && grants(from, x, i))
       granted.push_back(x.items[i].id);
     else
       answer.busy.push_back(i);
+  }
+  if (!granted.empty()) {
+    auto& all = promised_[{from.who.key, x.number}];
+    all.insert(all.end(), granted.begin(), granted.end());
   }
   members_.send(from, std::move(answer));
 }
