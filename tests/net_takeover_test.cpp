@@ -106,6 +106,34 @@ TEST_CASE("a director that dies leaves its children to another node", "[net]") {
   CHECK(a.env.eventually([&] { return asked(b, 1) == "a"; }));
 }
 
+TEST_CASE("a director restarted at once gets its many children back", "[net]") {
+  node a{"a"};
+  auto options = a.director_options_of_node();
+  options.name = "inner";
+  std::vector<child_spec> children;
+  for (int64_t i = 0; i < 500; ++i)
+    children.push_back(worker(i, i % 2 == 0));
+  child_spec inner;
+  inner.id = "inner";
+  inner.type = child_type::supervisor;
+  inner.plan = plans::permanent();
+  inner.start = nested(fixed({.children = children}), options);
+  auto outer = a.env.start({inner});
+  for (int round = 0; round < 20; ++round) {
+    auto handle = value_of(outer.get_actor("inner"));
+    send_exit(handle, caf::exit_reason::kill);
+    REQUIRE(a.env.eventually([&] {
+      auto next = outer.get_actor("inner");
+      auto counts = a.tab->count_children();
+      return next && *next != handle && counts.specs == 500
+             && counts.active == 500;
+    }));
+  }
+  CHECK(value_of(outer.get_restart_count("inner")) == 20);
+  // All nodes know, this one included.
+  CHECK(a.env.eventually([&] { return a.tab->nodes()[0].children == 500; }));
+}
+
 TEST_CASE("records of a director that ends in order stay", "[net]") {
   node a{"a"};
   node b{"b", near(a)};

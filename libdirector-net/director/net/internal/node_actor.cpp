@@ -289,12 +289,15 @@ void node_actor::fetch() {
   for (auto& x : fetched_) {
     switch (x.what) {
       case local_change::kind::put:
+        if (x.now.director == 0 && is_granted(x.now.id))
+          break;
         if (x.handle && x.now.actor != 0)
           publish_handle(system(), x.handle);
         protocol_.put(std::move(x.now));
         break;
       case local_change::kind::erase:
-        protocol_.erase(x.now.id);
+        if (!is_granted(x.now.id))
+          protocol_.erase(x.now.id);
         break;
       case local_change::kind::wanted:
         want(x.now.id);
@@ -313,9 +316,13 @@ void node_actor::fetch() {
   received_everywhere(received_);
 }
 
+bool node_actor::is_granted(const child_id& id) const {
+  return table_->local().node_of(id) == 0u;
+}
+
 bool node_actor::want(const child_id& id) {
   auto* now = protocol_.entries().find(id);
-  if (now == nullptr)
+  if (now == nullptr || is_granted(id))
     return false;
   auto next = *now;
   next.body = nullptr;

@@ -444,6 +444,10 @@ void protocol::entry_changed(const entry* before, const entry* now,
 }
 
 void protocol::lose(const entry& x) {
+  // It may have come back and lost again while its child was ending.
+  if (auto i = losing_.find(x.id);
+      i != losing_.end() && claim_of(i->second) == claim_of(x))
+    return;
   // The claim is taken back when the child is gone: until then nobody may start
   // another one.
   losing_[x.id] = x;

@@ -157,6 +157,7 @@ void protocol::close_ballot(uint64_t number, open_ballot x) {
       auto replaced = ledger_.claim(*taken);
       account(before ? &*before : nullptr, &*taken);
       publish(*taken, false, replaced);
+      departing_.erase(y.id);
       finish(y, claim_outcome::granted);
     } else if (later) {
       y.busy = true;
