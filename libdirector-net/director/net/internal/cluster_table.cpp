@@ -358,6 +358,13 @@ std::optional<entry> cluster_table::take(uint64_t ticket, size_t index,
   return to_entry(item.record, true);
 }
 
+bool cluster_table::is_unsettled(const child_record& x) const {
+  if (!x.owner)
+    return x.status == child_status::terminating;
+  return local_->node_of(x.id) == 0u
+         && !is_alive(caf::actor_cast<caf::actor>(x.owner));
+}
+
 bool cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
   std::lock_guard guard{pending_mutex_};
   auto i = pending_.find(ticket);
@@ -375,6 +382,8 @@ bool cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
   }
   // This copy has the answer.
   auto existing = local_->find(item.record.id);
+  if (why == claim_outcome::refused && existing && is_unsettled(*existing))
+    return false;
   auto decided = item;
   decide_claim(decided, existing ? &*existing : nullptr,
                i->second.client->address());
