@@ -93,6 +93,8 @@ public:
     }
     journal_ = std::make_shared<writer>(args_["folder"] + "/journal");
     reports_ = std::make_shared<writer>(args_["folder"] + "/reports");
+    // What CAF prints must not be taken for an answer.
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);
   }
 
   int run() {
@@ -178,9 +180,11 @@ private:
     return EXIT_FAILURE;
   }
 
-  static void say(std::string line) {
+  void say(std::string line) {
     std::ranges::replace(line, '\n', ' ');
-    std::cout << line << std::endl;
+    line += '\n';
+    // Who does not read any more has killed this process.
+    std::ignore = ::write(answers_, line.data(), line.size()) > 0;
   }
 
   // -- commands ---------------------------------------------------------------
@@ -278,6 +282,7 @@ private:
     return result;
   }
 
+  int answers_ = ::dup(STDOUT_FILENO);
   std::map<std::string, std::string> args_;
   writer_ptr journal_;
   writer_ptr reports_;
