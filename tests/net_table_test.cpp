@@ -638,6 +638,69 @@ TEST_CASE("an orphan is wanted before it has ended", "[net]") {
   send_exit(owner, caf::exit_reason::user_shutdown);
 }
 
+TEST_CASE("what has happened before a grant does not undo it", "[net]") {
+  world env{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  net::internal::change_log log{*env.sys};
+  using kind = net::internal::local_change::kind;
+  child_record free;
+  free.id = 1;
+  free.spec = std::make_shared<const child_spec>();
+  auto other = free;
+  other.id = 2;
+  auto orphan = free;
+  orphan.status = child_status::terminating;
+  // An orphan ends, its ID is granted, and the new director dies as well.
+  log.changed(orphan, free);
+  log.wanted(1);
+  log.mark(7);
+  log.changed(other, other);
+  log.removed(free);
+  log.claimed(1);
+  log.changed(free, orphan);
+  log.wanted(1);
+  std::vector<net::internal::local_change> changes;
+  log.fetch(changes);
+  std::vector<std::pair<kind, child_id>> left;
+  for (auto& x : changes)
+    left.emplace_back(x.what, x.now.id);
+  CHECK(left
+        == std::vector<std::pair<kind, child_id>>{
+          {kind::mark, {}}, {kind::put, 2}, {kind::put, 1}, {kind::wanted, 1}});
+  CHECK(changes[2].now.status == child_status::terminating);
+}
+
+TEST_CASE("grants are logged in their order", "[net]") {
+  world env{
+    [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};
+  auto log = std::make_shared<net::internal::change_log>(*env.sys);
+  ets::internal::shared_table tab{*env.sys, "test", ets::table_options{}, log};
+  auto self = env.sys->spawn(
+    [](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+  test::internal::client who{self};
+  REQUIRE_FALSE(tab.attach(who));
+  child_spec spec;
+  spec.start = "worker";
+  claim_item item;
+  item.record.id = 1;
+  item.record.spec = std::make_shared<const child_spec>(spec);
+  std::vector<net::internal::local_change> changes;
+  for (int i = 0; i < 2; ++i) {
+    // What the grant overtakes is left out, what follows is not.
+    REQUIRE(tab.try_claim(who, item));
+    REQUIRE_FALSE(item.err);
+    changes.clear();
+    log->fetch(changes);
+    CHECK(changes.empty());
+    REQUIRE_FALSE(tab.erase(who, std::array{item.row}).err());
+  }
+  log->fetch(changes);
+  REQUIRE(changes.size() == 1);
+  CHECK(changes[0].what == net::internal::local_change::kind::erase);
+  tab.detach(who);
+  send_exit(self, caf::exit_reason::user_shutdown);
+}
+
 TEST_CASE("a row that has got another record is not written", "[net]") {
   world env{
     [](caf::actor_system_config& cfg) { cfg.load<caf::io::middleman>(); }};

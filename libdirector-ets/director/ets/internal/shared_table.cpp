@@ -317,6 +317,8 @@ bool shared_table::claim_one(seat& who, claim_item& item, leftovers& garbage) {
                          generation);
       who.rows.push_back(entry.row());
       note_insert(item.record);
+      if (hooks_ != nullptr)
+        hooks_->claimed(item.record.id);
       return;
     }
     store_.change(entry.row(), [&](shared_record& x) {
@@ -334,7 +336,9 @@ bool shared_table::claim_one(seat& who, claim_item& item, leftovers& garbage) {
       decide_claim(item, &record, who.address);
       if (item.err)
         return;
-      note(record, item.record);
+      count_change(record, item.record);
+      if (hooks_ != nullptr)
+        hooks_->claimed(record.id);
       x.orphan = 0;
       x.wanted = false;
       x.where = {};

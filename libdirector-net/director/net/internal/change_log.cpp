@@ -5,6 +5,8 @@
 
 #include <caf/actor_cast.hpp>
 
+#include <ranges>
+#include <unordered_set>
 #include <utility>
 
 namespace director::net::internal {
@@ -39,8 +41,6 @@ change_log::change_log(caf::actor_system& system)
 // -- replica_hooks ------------------------------------------------------------
 
 void change_log::changed(const child_record& from, const child_record& to) {
-  if (silent())
-    return;
   auto new_body = from.spec != to.spec || from.own != to.own
                   || from.args.cptr() != to.args.cptr()
                   || from.extra.cptr() != to.extra.cptr();
@@ -54,9 +54,14 @@ void change_log::changed(const child_record& from, const child_record& to) {
        from.handle != to.handle ? to.handle : caf::actor{}, 0});
 }
 
+void change_log::claimed(const child_id& id) {
+  local_change x;
+  x.what = local_change::kind::granted;
+  x.now.id = id;
+  add(std::move(x));
+}
+
 void change_log::removed(const child_record& x) {
-  if (silent())
-    return;
   local_change gone;
   gone.what = local_change::kind::erase;
   gone.now.id = x.id;
@@ -111,9 +116,21 @@ void change_log::reader(const caf::actor& x) {
 }
 
 void change_log::fetch(std::vector<local_change>& into) {
-  std::lock_guard guard{mutex_};
-  announced_ = false;
-  changes_.swap(into);
+  using kind = local_change::kind;
+  {
+    std::lock_guard guard{mutex_};
+    announced_ = false;
+    changes_.swap(into);
+  }
+  std::unordered_set<child_id> granted;
+  for (auto& x : std::views::reverse(into)) {
+    if (x.what == kind::granted)
+      granted.insert(x.now.id);
+    else if (x.what != kind::mark && granted.contains(x.now.id))
+      x.what = kind::granted;
+  }
+  if (!granted.empty())
+    std::erase_if(into, [](auto& x) { return x.what == kind::granted; });
 }
 
 void change_log::close() {

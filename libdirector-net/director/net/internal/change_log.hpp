@@ -11,11 +11,9 @@
 #include <caf/actor_system.hpp>
 #include <caf/node_id.hpp>
 
-#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <shared_mutex>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -28,6 +26,8 @@ struct local_change {
     erase,
     /// The child is to be started by another director.
     wanted,
+    /// A director of this node has got the child.
+    granted,
     /// Somebody waits until all changes so far are in all copies.
     mark,
   };
@@ -54,6 +54,8 @@ public:
 
   void changed(const child_record& from, const child_record& to) override;
 
+  void claimed(const child_id& id) override;
+
   void removed(const child_record& x) override;
 
   void wanted(const child_id& id) override;
@@ -71,20 +73,12 @@ public:
   void reader(const caf::actor& x);
 
   /// Swaps what has happened since the last time with `into`, which is to be
-  /// empty: its memory is used for what comes next.
+  /// empty: its memory is used for what comes next. Leaves out grants, which
+  /// this actor has made, and what had happened to a child before its grant.
   void fetch(std::vector<local_change>& into);
 
   /// Ignores what happens from now on.
   void close();
-
-  /// Calls `fn`, whose changes of the table are not collected.
-  template <class F>
-  auto silently(F fn) {
-    silent_ = std::this_thread::get_id();
-    auto result = fn();
-    silent_ = std::thread::id{};
-    return result;
-  }
 
   /// Returns the number of a node; always the same.
   uint32_t number_of(node_key node);
@@ -104,14 +98,8 @@ public:
 private:
   void add(local_change x);
 
-  bool silent() const {
-    return silent_.load(std::memory_order_relaxed)
-           == std::this_thread::get_id();
-  }
-
   caf::actor_system& system_;
   remote_handles handles_;
-  std::atomic<std::thread::id> silent_ = std::thread::id{};
 
   std::mutex mutex_;
   std::vector<local_change> changes_;

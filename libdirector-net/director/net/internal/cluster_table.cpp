@@ -349,10 +349,8 @@ std::optional<entry> cluster_table::take(uint64_t ticket, size_t index,
   if (i == pending_.end())
     return std::nullopt;
   auto& item = i->second.items[i->second.asked[index]];
-  auto decided = log_->silently(
-    [&] { return local_->try_claim(*i->second.client, item); });
   // The dead may have to go first.
-  later = !decided;
+  later = !local_->try_claim(*i->second.client, item);
   if (later || item.err)
     return std::nullopt;
   return to_entry(item.record, true);

@@ -289,18 +289,17 @@ void node_actor::fetch() {
   for (auto& x : fetched_) {
     switch (x.what) {
       case local_change::kind::put:
-        if (x.now.director == 0 && is_granted(x.now.id))
-          break;
         if (x.handle && x.now.actor != 0)
           publish_handle(system(), x.handle);
         protocol_.put(std::move(x.now));
         break;
       case local_change::kind::erase:
-        if (!is_granted(x.now.id))
-          protocol_.erase(x.now.id);
+        protocol_.erase(x.now.id);
         break;
       case local_change::kind::wanted:
         want(x.now.id);
+        break;
+      case local_change::kind::granted:
         break;
       case local_change::kind::mark:
         waiting_.push_back(
@@ -316,13 +315,10 @@ void node_actor::fetch() {
   received_everywhere(received_);
 }
 
-bool node_actor::is_granted(const child_id& id) const {
-  return table_->local().node_of(id) == 0u;
-}
-
 bool node_actor::want(const child_id& id) {
   auto* now = protocol_.entries().find(id);
-  if (now == nullptr || is_granted(id))
+  if (now == nullptr || now->director != 0
+      || now->status == child_status::terminating)
     return false;
   auto next = *now;
   next.body = nullptr;

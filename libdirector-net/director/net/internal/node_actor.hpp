@@ -141,11 +141,6 @@ private:
 
   const source& source_of(const entry& x);
 
-  /// Tells whether a director of this node has a child. If the log says
-  /// otherwise, an orphan has gone in the moment in which the director was
-  /// granted the claim that had waited for it.
-  bool is_granted(const child_id& id) const;
-
   /// Says that a child of this node is to be started, wherever. Returns false
   /// if it is not one of this node.
   bool want(const child_id& id);
