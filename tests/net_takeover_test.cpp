@@ -7,11 +7,46 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <director/test/internal/checks.hpp>
 #include <future>
 #include <mutex>
 #include <thread>
 
 using namespace net_fixture;
+
+namespace {
+
+/// A node whose director has died, and whose child 1 cannot end yet.
+struct node_with_hung_orphan : node {
+  node_with_hung_orphan() : node{"a", {}, false} {
+    auto how = director_options_of_node();
+    how.catalog.add_start("hung", [log = env.log,
+                                   door = door](start_context& ctx) {
+      return start_result{ctx.system().spawn<caf::detached>(
+        [log, door](caf::event_based_actor*) -> caf::behavior {
+          return {[log, door](block_atom) {
+            log->add("hangs");
+            door->pass();
+          }};
+        })};
+    });
+    auto spec = worker(1);
+    spec.start = "hung";
+    auto director = env.start({}, how);
+    send(value_of(director.start_child(spec)).handle, block_atom_v);
+    REQUIRE(env.log->await("hangs"));
+    send_exit(as_actor(director.handle()), caf::exit_reason::kill);
+    REQUIRE(env.eventually([&] { return !tab->find(1)->owner; }));
+  }
+
+  ~node_with_hung_orphan() {
+    door->open();
+  }
+
+  std::shared_ptr<fixture::gate> door = std::make_shared<fixture::gate>();
+};
+
+} // namespace
 
 TEST_CASE("a node that leaves hands its children to others", "[net]") {
   node a{"a"};
@@ -132,6 +167,34 @@ TEST_CASE("a director restarted at once gets its many children back", "[net]") {
   CHECK(value_of(outer.get_restart_count("inner")) == 20);
   // All nodes know, this one included.
   CHECK(a.env.eventually([&] { return a.tab->nodes()[0].children == 500; }));
+}
+
+TEST_CASE("nobody waits for a child of another node that does not end",
+          "[net]") {
+  node_with_hung_orphan a;
+  node b{"b", near(a)};
+  auto start = std::chrono::steady_clock::now();
+  CHECK(error_of(b.dir->start_child(worker(1))) == errc::already_present);
+  auto time = std::chrono::steady_clock::now() - start;
+  CHECK(time < b.options.claim_timeout);
+}
+
+TEST_CASE("a child that is declined too late is not forgotten", "[net]") {
+  node_with_hung_orphan a;
+  auto self = a.env.sys->spawn(
+    [](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+  test::internal::client who{self};
+  REQUIRE_FALSE(a.tab->attach(who));
+  a.tab->declined(who, 1);
+  // Heard after that.
+  a.dir = a.env.start({}, a.director_options_of_node());
+  value_of(a.dir->start_child(worker(2)));
+  auto x = a.tab->find(1);
+  REQUIRE(x);
+  CHECK(x->handle);
+  CHECK(x->status == child_status::terminating);
+  a.tab->detach(who);
+  send_exit(self, caf::exit_reason::user_shutdown);
 }
 
 TEST_CASE("records of a director that ends in order stay", "[net]") {

@@ -356,14 +356,10 @@ std::optional<entry> cluster_table::take(uint64_t ticket, size_t index,
   return to_entry(item.record, true);
 }
 
-bool cluster_table::is_unsettled(const child_record& x) const {
-  if (!x.owner)
-    return x.status == child_status::terminating;
-  return local_->node_of(x.id) == 0u
-         && !is_alive(caf::actor_cast<caf::actor>(x.owner));
-}
-
 bool cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
+  // The last reference to an actor must not go while the lock is held.
+  std::optional<child_record> existing;
+  caf::actor owner;
   std::lock_guard guard{pending_mutex_};
   auto i = pending_.find(ticket);
   if (i == pending_.end())
@@ -379,9 +375,18 @@ bool cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
     return true;
   }
   // This copy has the answer.
-  auto existing = local_->find(item.record.id);
-  if (why == claim_outcome::refused && existing && is_unsettled(*existing))
-    return false;
+  existing = local_->find(item.record.id);
+  if (why == claim_outcome::refused && existing) {
+    owner = caf::actor_cast<caf::actor>(existing->owner);
+    // What a dead director of this node has left is settled soon, or has been
+    // in this moment. Orphans of other nodes have no handle here.
+    auto unsettled
+      = existing->owner
+          ? !is_alive(owner) && local_->node_of(item.record.id).value_or(0) == 0
+          : existing->status == child_status::terminating && existing->handle;
+    if (unsettled)
+      return false;
+  }
   auto decided = item;
   decide_claim(decided, existing ? &*existing : nullptr,
                i->second.client->address());

@@ -141,10 +141,6 @@ private:
   caf::error check_values(const child_record& x,
                           const child_record& before) const;
 
-  /// Tells whether the director of a child has died, and the child is yet to
-  /// be settled or to end.
-  bool is_unsettled(const child_record& x) const;
-
   /// Refuses all writes that other nodes have a say in.
   void finish();
 
