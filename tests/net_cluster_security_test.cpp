@@ -156,9 +156,12 @@ TEST_CASE("nodes with certificates of one CA form a cluster",
   ids children;
   works(nodes, children);
   SECTION("which takes over") {
+    auto start = clock_type::now();
     nodes.kill("a");
     nodes.settle(children);
     nodes.check_overlaps();
+    // The end of one connection does not concern the others.
+    CHECK(nodes.reported("is up", start).empty());
     nodes.add("a", files.make("a", "ours"));
     nodes.leave("b");
     nodes.settle(children);
@@ -185,6 +188,8 @@ TEST_CASE("nodes with certificates of one CA form a cluster",
     for (auto& name : nodes.names())
       CHECK(split(nodes.at(name).ask("nodes")).size() == 3);
     CHECK(nodes.reported("stranger").empty());
+    // Nor has any of them cost others their connection.
+    CHECK(nodes.reported("is up", start).empty());
     works(nodes, children);
   }
   SECTION("with which nobody speaks who has no certificate") {

@@ -2,6 +2,7 @@
 
 #include "director/internal/compat.hpp"
 #include "director/net/internal/probe.hpp"
+#include "director/net/internal/tls_errors.hpp"
 #include "director/net/tls.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -175,8 +176,10 @@ transport::transport(caf::event_based_actor* self)
     basp_(self->system()) {
   auto& sys = self->system();
   plain_ = caf::actor_cast<caf::actor>(sys.middleman().actor_handle());
-  if (tls_loaded(sys))
+  if (tls_loaded(sys)) {
     tls_ = caf::actor_cast<caf::actor>(sys.openssl_manager().actor_handle());
+    separate_tls_errors(sys);
+  }
 }
 
 template <class Callback>
