@@ -16,12 +16,20 @@ namespace {
 /// touched.
 thread_local bool is_middleman = false;
 
-/// Called before and after each operation of a socket. An operation that fails
-/// with an old error has asked its socket before.
-long before_operation(BIO*, int what, const char*, size_t, int, long,
-                      int result, size_t*) {
-  if (is_middleman && (what == BIO_CB_READ || what == BIO_CB_WRITE))
-    ERR_clear_error();
+/// What this thread has used last, to be compared only.
+thread_local const BIO* last_used = nullptr;
+
+/// Called before and after whatever OpenSSL does with a socket. Before it says
+/// that a connection has to wait, it has always tried to read or write.
+long on_operation(BIO* bio, int what, const char*, size_t, int, long,
+                  int result, size_t*) {
+  if (is_middleman && (what == BIO_CB_READ || what == BIO_CB_WRITE)) {
+    // A write that follows a read may tell the peer what is wrong with what was
+    // read: that error is yet to be returned.
+    if (what == BIO_CB_READ || bio != last_used)
+      ERR_clear_error();
+    last_used = bio;
+  }
   return (what & BIO_CB_RETURN) != 0 ? result : 1;
 }
 
@@ -29,7 +37,7 @@ long before_operation(BIO*, int what, const char*, size_t, int, long,
 void watch(void* object, void*, CRYPTO_EX_DATA*, int, long, void*) {
   auto* bio = static_cast<BIO*>(object);
   if (BIO_method_type(bio) == BIO_TYPE_SOCKET)
-    BIO_set_callback_ex(bio, before_operation);
+    BIO_set_callback_ex(bio, on_operation);
 }
 
 } // namespace

@@ -178,7 +178,9 @@ transport::transport(caf::event_based_actor* self)
   plain_ = caf::actor_cast<caf::actor>(sys.middleman().actor_handle());
   if (tls_loaded(sys)) {
     tls_ = caf::actor_cast<caf::actor>(sys.openssl_manager().actor_handle());
+#if CAF_VERSION_MAJOR < 1
     separate_tls_errors(sys);
+#endif
   }
 }
 
