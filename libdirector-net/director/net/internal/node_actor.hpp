@@ -91,10 +91,7 @@ private:
   void receive(const caf::strong_actor_ptr& from, uint64_t session,
                const std::string& bytes);
 
-  /// Tells the protocol when the actor of a child has ended.
-  void await_end(const child_id& id);
-
-  // -- work -------------------------------------------------------------------
+  // -- the local copy ---------------------------------------------------------
 
   /// Passes changes of this node on to the protocol. Comes before anything else
   /// that the protocol hears.
@@ -108,6 +105,24 @@ private:
   bool all_received() const;
 
   void pass_on();
+
+  /// Says that a child of this node is to be started, wherever. Returns false
+  /// if it is not one of this node, has a director, or is yet to end.
+  bool want(const child_id& id);
+
+  /// Who runs a child of another node.
+  struct source {
+    uint32_t node = 0;
+    /// Empty if the child has none.
+    caf::actor director;
+  };
+
+  const source& source_of(const entry& x);
+
+  /// Tells the protocol when the actor of a child has ended.
+  void await_end(const child_id& id);
+
+  // -- work -------------------------------------------------------------------
 
   /// Does what has gathered during an event.
   void settle();
@@ -131,19 +146,6 @@ private:
 
   /// Reports a defect, but not again and again.
   void complain_of(const std::string& what, const std::string& text);
-
-  /// Who runs a child of another node.
-  struct source {
-    uint32_t node = 0;
-    /// Empty if the child has none.
-    caf::actor director;
-  };
-
-  const source& source_of(const entry& x);
-
-  /// Says that a child of this node is to be started, wherever. Returns false
-  /// if it is not one of this node.
-  bool want(const child_id& id);
 
   std::shared_ptr<cluster_table> table_;
   options options_;
