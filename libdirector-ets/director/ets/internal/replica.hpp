@@ -27,8 +27,8 @@ public:
   /// Called with the lock of the record held: must not call the table.
   virtual void changed(const child_record& from, const child_record& to) = 0;
 
-  /// `try_claim` has given a record to a director. Called with the lock of the
-  /// index held: must not call the table.
+  /// `try_claim` has given a record to a director; `changed` is not called for
+  /// that. Called with the lock of the index held: must not call the table.
   virtual void claimed(const child_id& id) = 0;
 
   /// Called with the lock of the index held: must not call the table.

@@ -122,6 +122,7 @@ void change_log::fetch(std::vector<local_change>& into) {
     announced_ = false;
     changes_.swap(into);
   }
+  // What a grant has overtaken goes with it.
   std::unordered_set<child_id> granted;
   for (auto& x : std::views::reverse(into)) {
     if (x.what == kind::granted)
