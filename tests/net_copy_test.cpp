@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <director/net/internal/cluster_table.hpp>
 #include <director/test/internal/checks.hpp>
+#include <future>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -95,13 +98,14 @@ TEST_CASE("grants are logged in their order", "[net]") {
   REQUIRE_FALSE(tab.attach(who));
   child_spec spec;
   spec.start = "worker";
+  ets::internal::shared_table::leftovers garbage;
   claim_item item;
   item.record.id = 1;
   item.record.spec = std::make_shared<const child_spec>(spec);
   std::vector<net::internal::local_change> changes;
   for (int i = 0; i < 2; ++i) {
     // What the grant overtakes is left out, what follows is not.
-    REQUIRE(tab.try_claim(who, item));
+    REQUIRE(tab.try_claim(who, item, garbage));
     REQUIRE_FALSE(item.err);
     changes.clear();
     copy.log->fetch(changes);
@@ -119,6 +123,7 @@ TEST_CASE("a row that has got another record is not written", "[net]") {
   auto& tab = *copy.table;
   auto& who = copy.who;
   REQUIRE_FALSE(tab.attach(who));
+  ets::internal::shared_table::leftovers garbage;
   auto claimed = [&](child_id id) {
     child_spec spec;
     spec.start = "worker";
@@ -126,7 +131,7 @@ TEST_CASE("a row that has got another record is not written", "[net]") {
     claim_item item;
     item.record.id = std::move(id);
     item.record.spec = std::make_shared<const child_spec>(with_defaults(spec));
-    REQUIRE(tab.try_claim(who, item));
+    REQUIRE(tab.try_claim(who, item, garbage));
     REQUIRE_FALSE(item.err);
     return item;
   };
@@ -191,5 +196,39 @@ TEST_CASE("a granted claim that is overruled fails", "[net]") {
   CHECK(items[0].err == errc::lost_to_peer);
   CHECK_FALSE(items[1].err);
   CHECK_FALSE(items[2].err);
+  tab.detach(who);
+}
+
+TEST_CASE("what a claim replaces is destroyed when claims are free", "[net]") {
+  lone_copy copy;
+  net::internal::cluster_table tab{*copy.env.sys, "test", copy.table, copy.log};
+  auto& who = copy.who;
+  REQUIRE_FALSE(tab.attach(who));
+  test::internal::client other{copy.self};
+  auto last = copy.env.sys->spawn(
+    [](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+  last->attach_functor([&] { tab.detach(other); });
+  child_record theirs;
+  theirs.id = 1;
+  theirs.spec = std::make_shared<const child_spec>();
+  theirs.args = caf::make_message(std::exchange(last, {}));
+  copy.table->apply(std::move(theirs), {1, 0});
+  std::vector<claim_item> items(1);
+  items[0].mode = claim_mode::any;
+  items[0].record.id = 1;
+  items[0].record.spec = std::make_shared<const child_spec>();
+  auto asked = tab.claim(who, items);
+  // A thread that waits for itself cannot be ended.
+  std::packaged_task<bool()> take{[&] {
+    auto later = true;
+    return tab.take(asked.ticket(), 0, later).has_value();
+  }};
+  auto taken = take.get_future();
+  std::thread{std::move(take)}.detach();
+  if (taken.wait_for(patience) != std::future_status::ready)
+    std::abort();
+  CHECK(taken.get());
+  tab.complete(asked.ticket());
+  CHECK_FALSE(who.wait(asked, &items));
   tab.detach(who);
 }

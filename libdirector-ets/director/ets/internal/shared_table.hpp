@@ -158,6 +158,12 @@ public:
 
   // -- for tables that are one of several copies ------------------------------
 
+  /// What is to be destroyed when all locks are free, those of the caller, too.
+  struct leftovers {
+    std::vector<child_record> records;
+    std::vector<caf::actor> actors;
+  };
+
   /// Takes over what another node says about a child.
   void apply(child_record now, const remote_actor& where);
 
@@ -165,7 +171,7 @@ public:
   void remove(const child_id& id);
 
   /// Claims one record. Returns false if that is not possible just now.
-  bool try_claim(table_client& client, claim_item& item);
+  bool try_claim(table_client& client, claim_item& item, leftovers& garbage);
 
   /// Returns how many directors have used the table so far, 0 if none does now.
   uint64_t directors() const;
@@ -252,12 +258,6 @@ private:
   /// @param wanted whether another director is to start it.
   void release_row(store_type::entry& entry, bool wanted,
                    child_record& garbage);
-
-  /// What is to be destroyed when all locks are free.
-  struct leftovers {
-    std::vector<child_record> records;
-    std::vector<caf::actor> actors;
-  };
 
   /// Returns whether there is an answer already.
   bool claim_one(seat& who, claim_item& item, leftovers& garbage);

@@ -129,11 +129,11 @@ void shared_table::remove(const child_id& id) {
 
 // -- on behalf of other nodes -------------------------------------------------
 
-bool shared_table::try_claim(table_client& client, claim_item& item) {
+bool shared_table::try_claim(table_client& client, claim_item& item,
+                             leftovers& garbage) {
   auto who = find_seat(client);
   if (!who)
     return false;
-  leftovers garbage;
   std::lock_guard guard{who->mutex};
   return who->client != nullptr && claim_one(*who, item, garbage);
 }

@@ -120,18 +120,22 @@ caf::error cluster_table::attach(table_client& client) {
 }
 
 void cluster_table::forget(table_client& client) {
-  // Nobody will start what such a claim was granted already.
-  std::vector<row_id> rows;
+  std::vector<pending_write> forgotten;
   {
     std::lock_guard guard{pending_mutex_};
-    for (auto& [ticket, x] : pending_)
-      if (x.client == &client)
-        for (auto& item : x.items)
-          if (item.fresh && !item.err && item.row != 0)
-            rows.push_back(item.row);
-    std::erase_if(pending_,
-                  [&](auto& kvp) { return kvp.second.client == &client; });
+    std::erase_if(pending_, [&](auto& kvp) {
+      auto its_own = kvp.second.client == &client;
+      if (its_own)
+        forgotten.push_back(std::move(kvp.second));
+      return its_own;
+    });
   }
+  // Nobody will start what such a claim was granted already.
+  std::vector<row_id> rows;
+  for (auto& x : forgotten)
+    for (auto& item : x.items)
+      if (item.fresh && !item.err && item.row != 0)
+        rows.push_back(item.row);
   if (!rows.empty())
     local_->erase(client, rows);
 }
@@ -344,13 +348,14 @@ cluster_table::wishes(uint64_t ticket) {
 
 std::optional<entry> cluster_table::take(uint64_t ticket, size_t index,
                                          bool& later) {
+  ets::internal::shared_table::leftovers garbage;
   std::lock_guard guard{pending_mutex_};
   auto i = pending_.find(ticket);
   if (i == pending_.end())
     return std::nullopt;
   auto& item = i->second.items[i->second.asked[index]];
   // The dead may have to go first.
-  later = !local_->try_claim(*i->second.client, item);
+  later = !local_->try_claim(*i->second.client, item, garbage);
   if (later || item.err)
     return std::nullopt;
   return to_entry(item.record, true);
@@ -360,12 +365,13 @@ bool cluster_table::refuse(uint64_t ticket, size_t index, claim_outcome why) {
   // The last reference to an actor must not go while the lock is held.
   std::optional<child_record> existing;
   caf::actor owner;
+  caf::error before;
   std::lock_guard guard{pending_mutex_};
   auto i = pending_.find(ticket);
   if (i == pending_.end())
     return true;
   auto& item = i->second.items[i->second.asked[index]];
-  item.err = caf::error{};
+  before = std::exchange(item.err, {});
   if (why == claim_outcome::no_quorum) {
     item.err = caf::make_error(errc::no_quorum);
     return true;
