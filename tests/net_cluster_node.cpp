@@ -19,6 +19,7 @@
 #include <iostream>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <tuple>
 #include <unistd.h>
 
 namespace net_cluster {
