@@ -290,7 +290,7 @@ TEST_CASE("nonsense is reported and dropped", "[net_cluster_security]") {
     offer work;
     move_request away;
     for (auto id : children) {
-      work.ids.emplace_back(id);
+      work.items.push_back({id, 0});
       away.ids.emplace_back(id);
     }
     copy nothing;

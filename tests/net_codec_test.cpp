@@ -161,7 +161,7 @@ TEST_CASE("packets survive the wire", "[net]") {
     CHECK(w.trip(beat).directors == 3);
     CHECK(w.trip(beat).rebalance_wanted == 9);
     CHECK(w.trip(beat).rebalance_done == 8);
-    CHECK(w.trip(offer{{1, "x"}}).ids.size() == 2);
+    CHECK(w.trip(offer{{{1, 2}, {"x", 3}}}).items[1].term == 3);
     CHECK(w.trip(decline{{1}}).ids.size() == 1);
     CHECK(w.trip(move_request{{1}}).ids.size() == 1);
     w.trip(bye{});

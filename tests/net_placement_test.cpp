@@ -246,6 +246,36 @@ TEST_CASE("a node that is slow is not left out", "[net_placement]") {
   CHECK(sim.run_until(5s, [&] { return is_even(sim, 30); }));
 }
 
+TEST_CASE("children spread evenly after all nodes were replaced",
+          "[net_placement]") {
+  auto seed = GENERATE(range(2000u, 2100u));
+  simulation sim{seed};
+  sim.places = 3 + seed % 3;
+  sim.conditions.max_delay = seed % 2 == 0 ? 2ms : 20ms;
+  REQUIRE(sim.assemble(sim.places));
+  sim.at(0)->claim(ids(0, 30), claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(30); }));
+  auto knows_all = [&](sim_node* x) {
+    return std::ranges::all_of(sim.nodes(), [&](sim_node* y) {
+      auto* other = x->core.members().find(y->key);
+      return x == y
+             || (other != nullptr && other->state == node_state::up
+                 && other->directors > 0);
+    });
+  };
+  for (size_t i = 0; i < sim.places; ++i) {
+    sim.crash(i);
+    sim.boot(i);
+    REQUIRE(sim.run_until(20s, [&] {
+      return sim.settled(30) && std::ranges::all_of(sim.nodes(), knows_all);
+    }));
+  }
+  // Claims of those who have come too late are over.
+  sim.run(100ms);
+  sim.at(seed % sim.places)->core.rebalance(sim.now());
+  CHECK(sim.run_until(5s, [&] { return is_even(sim, 30); }));
+}
+
 /// Three nodes, one of which has all children.
 struct lopsided {
   explicit lopsided(uint32_t seed, bool pause = false) : sim(seed) {

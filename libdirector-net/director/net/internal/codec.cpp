@@ -85,7 +85,7 @@ public:
   }
 
   bool operator()(const offer& x) {
-    return all(x.ids);
+    return all(x.items);
   }
 
   bool operator()(const decline& x) {
@@ -172,6 +172,10 @@ private:
 
   bool one(const ballot_item& x) {
     return all(x.id, x.base);
+  }
+
+  bool one(const offer_item& x) {
+    return all(x.id, x.term);
   }
 
   bool is_apart(const entry_body& x) const {
@@ -307,7 +311,7 @@ public:
   }
 
   bool operator()(offer& x) {
-    return all(x.ids);
+    return all(x.items);
   }
 
   bool operator()(decline& x) {
@@ -444,6 +448,10 @@ private:
 
   bool one(ballot_item& x) {
     return all(x.id, x.base);
+  }
+
+  bool one(offer_item& x) {
+    return all(x.id) && counter(x.term);
   }
 
   bool one(entry_body_ptr& x) {

@@ -162,9 +162,17 @@ struct heartbeat {
   std::vector<contact> members;
 };
 
+/// A child that has lost its director or its node.
+struct offer_item {
+  child_id id;
+  /// Logical time of the claim of whoever had it. It is free no more when there
+  /// is a later one.
+  uint64_t term = 0;
+};
+
 /// Asks the receiver to start children.
 struct offer {
-  std::vector<child_id> ids;
+  std::vector<offer_item> items;
 };
 
 /// Turns an offer down.

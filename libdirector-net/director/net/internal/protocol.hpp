@@ -417,8 +417,8 @@ private:
 
   /// An offer that cannot be taken up yet.
   struct early_offer {
-    /// Who is still taken to have the child, 0 if it is not known at all.
-    node_key author = 0;
+    /// See `offer_item`.
+    uint64_t term = 0;
     time_point until{};
   };
 

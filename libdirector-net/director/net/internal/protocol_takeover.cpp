@@ -133,20 +133,25 @@ void protocol::place_again(const child_id& id, errand& x) {
 }
 
 void protocol::offer_to(node_key target, std::vector<child_id> ids) {
-  if (target == members_.self())
+  if (target == members_.self()) {
     env_.start(std::move(ids));
-  else if (auto* x = members_.find(target))
-    members_.send(*x, offer{std::move(ids)});
+  } else if (auto* x = members_.find(target)) {
+    offer what;
+    for (auto& id : ids)
+      what.items.push_back({id, ledger_.find(id)->term});
+    members_.send(*x, std::move(what));
+  }
 }
 
 void protocol::handle(peer& from, offer& x) {
-  if (open_directors() == 0 || leaving_)
-    return members_.send(from, decline{std::move(x.ids), false});
-  for (auto& id : x.ids) {
-    auto* now = ledger_.find(id);
-    offered_[id] = {now != nullptr ? now->last.author : 0,
-                    now_ + settings_.claim_timeout};
+  if (open_directors() == 0 || leaving_) {
+    decline answer;
+    for (auto& item : x.items)
+      answer.ids.push_back(std::move(item.id));
+    return members_.send(from, std::move(answer));
   }
+  for (auto& item : x.items)
+    offered_[item.id] = {item.term, now_ + settings_.claim_timeout};
   start_offered();
 }
 
@@ -156,12 +161,13 @@ void protocol::start_offered() {
   std::erase_if(offered_, [&](auto& kvp) {
     auto& [id, x] = kvp;
     auto* now = ledger_.find(id);
-    if (now != nullptr && is_homeless(*now)) {
-      (now->body->raw.empty() ? ready : unreadable).push_back(id);
+    // An offer that comes late must not hold for another occasion.
+    if (x.until <= now_ || (now != nullptr && now->term > x.term))
       return true;
-    }
-    auto author = now != nullptr ? now->last.author : 0;
-    return author != x.author || x.until <= now_;
+    if (now == nullptr || now->term < x.term || !is_homeless(*now))
+      return false;
+    (now->body->raw.empty() ? ready : unreadable).push_back(id);
+    return true;
   });
   if (!ready.empty())
     env_.start(std::move(ready));
