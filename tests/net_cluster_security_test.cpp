@@ -290,7 +290,7 @@ TEST_CASE("nonsense is reported and dropped", "[net_cluster_security]") {
     offer work;
     move_request away;
     for (auto id : children) {
-      work.items.push_back({id, 0});
+      work.items.push_back({id, 1'000'000});
       away.ids.emplace_back(id);
     }
     copy nothing;

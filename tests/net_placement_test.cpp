@@ -276,6 +276,47 @@ TEST_CASE("children spread evenly after all nodes were replaced",
   CHECK(sim.run_until(5s, [&] { return is_even(sim, 30); }));
 }
 
+TEST_CASE("a void offer is made again at once", "[net_placement]") {
+  simulation sim{157};
+  sim.places = 4;
+  std::vector<node_key> targets;
+  sim.settings.placement = [&](auto&, auto&) {
+    auto result = targets.back();
+    if (targets.size() > 1)
+      targets.pop_back();
+    return std::vector{result};
+  };
+  REQUIRE(sim.assemble(4));
+  auto nodes = sim.nodes();
+  std::ranges::sort(nodes, {}, &sim_node::key);
+  std::vector<size_t> places;
+  for (auto* x : nodes)
+    places.push_back(x->place);
+  auto& decides = *nodes[0];
+  auto first = nodes[2]->key;
+  auto& last = *nodes[3];
+  targets = {last.key, first};
+  nodes[1]->claim({7}, claim_mode::fresh, true);
+  REQUIRE(sim.run_until(20s, [&] { return sim.settled(1); }));
+  // Who decides does not hear that the first one has taken it.
+  sim.lost = [&](size_t from, size_t to, const packet& what) {
+    return from == places[2] && to == places[0]
+           && (std::holds_alternative<steps>(what)
+               || std::holds_alternative<heartbeat>(what)
+               || std::holds_alternative<copy>(what));
+  };
+  auto author_at = [](sim_node& x) {
+    return x.core.entries().find(7)->last.author;
+  };
+  sim.crash(places[1]);
+  REQUIRE(sim.run_until(5s, [&] { return author_at(last) == first; }));
+  CHECK(author_at(decides) != first);
+  sim.crash(places[2]);
+  CHECK(sim.run_until(sim.settings.claim_timeout / 2,
+                      [&] { return sim.settled(1); }));
+  CHECK(last.running.contains(7));
+}
+
 /// Three nodes, one of which has all children.
 struct lopsided {
   explicit lopsided(uint32_t seed, bool pause = false) : sim(seed) {

@@ -534,6 +534,10 @@ void protocol::account(const entry* before, const entry* now) {
     moves_.erase(i);
   if (now != nullptr && is_homeless(*now)) {
     note_homeless(id, true);
+    // What was offered of an earlier claim may be void.
+    if (auto i = errands_.find(id); i != errands_.end() && before != nullptr
+                                    && claim_of(*before) != claim_of(*now))
+      place_again(id, i->second);
     return;
   }
   // Whoever has taken it may find out that it cannot start it. Until it runs,

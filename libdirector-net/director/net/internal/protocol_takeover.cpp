@@ -150,8 +150,11 @@ void protocol::handle(peer& from, offer& x) {
       answer.ids.push_back(std::move(item.id));
     return members_.send(from, std::move(answer));
   }
-  for (auto& item : x.items)
-    offered_[item.id] = {item.term, now_ + settings_.claim_timeout};
+  for (auto& item : x.items) {
+    auto& y = offered_[item.id];
+    y.term = std::max(y.term, item.term);
+    y.until = now_ + settings_.claim_timeout;
+  }
   start_offered();
 }
 
@@ -161,7 +164,7 @@ void protocol::start_offered() {
   std::erase_if(offered_, [&](auto& kvp) {
     auto& [id, x] = kvp;
     auto* now = ledger_.find(id);
-    // An offer that comes late must not hold for another occasion.
+    // An offer that comes late must not hold for another claim.
     if (x.until <= now_ || (now != nullptr && now->term > x.term))
       return true;
     if (now == nullptr || now->term < x.term || !is_homeless(*now))

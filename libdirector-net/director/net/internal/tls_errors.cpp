@@ -24,8 +24,8 @@ thread_local const BIO* last_used = nullptr;
 long on_operation(BIO* bio, int what, const char*, size_t, int, long,
                   int result, size_t*) {
   if (is_middleman && (what == BIO_CB_READ || what == BIO_CB_WRITE)) {
-    // A write that follows a read may tell the peer what is wrong with what was
-    // read: that error is yet to be returned.
+    // A write to the socket used last may tell the peer what is wrong with what
+    // was read: that error is yet to be returned.
     if (what == BIO_CB_READ || bio != last_used)
       ERR_clear_error();
     last_used = bio;
