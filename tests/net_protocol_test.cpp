@@ -272,10 +272,7 @@ TEST_CASE("a claim that is over does not come back", "[net_protocol]") {
   sim.run(50ms);
   // One node hears of the next claim only when its author is dead.
   sim.lost = [&](size_t from, size_t to, const packet& what) {
-    return from == places[2] && to == places[0]
-           && (std::holds_alternative<steps>(what)
-               || std::holds_alternative<heartbeat>(what)
-               || std::holds_alternative<copy>(what));
+    return from == places[2] && to == places[0] && is_news(what);
   };
   auto author_at = [](sim_node& x) {
     auto* now = x.core.entries().find(7);

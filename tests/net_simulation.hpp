@@ -22,6 +22,13 @@ using namespace internal;
 
 class simulation;
 
+/// Tells whether a packet says, or leads to asking, what the sender has
+/// changed.
+inline bool is_news(const packet& x) {
+  return std::holds_alternative<steps>(x) || std::holds_alternative<copy>(x)
+         || std::holds_alternative<heartbeat>(x);
+}
+
 /// What goes wrong, and how often.
 struct weather {
   /// Probability that a frame is lost.

@@ -88,7 +88,10 @@ private:
 
 /// Returns what `fn` says in the thread that owns CAF's connections.
 template <class F>
-auto in_middleman(caf::actor_system& sys, F fn) {
+auto in_middleman(F fn) {
+  config cfg;
+  caf::actor_system sys{cfg};
+  separate_tls_errors(sys);
   auto done = std::make_shared<std::promise<decltype(fn())>>();
   sys.middleman().run_later([done, fn] { done->set_value(fn()); });
   return get(done->get_future());
@@ -98,10 +101,7 @@ auto in_middleman(caf::actor_system& sys, F fn) {
 
 TEST_CASE("errors of one TLS connection are not those of another",
           "[net_transport]") {
-  config cfg;
-  caf::actor_system sys{cfg};
-  separate_tls_errors(sys);
-  auto answers = in_middleman(sys, [] {
+  auto answers = in_middleman([] {
     auto context = anonymous();
     tls_pair first{context.get()};
     tls_pair second{context.get()};
@@ -124,10 +124,7 @@ TEST_CASE("errors of one TLS connection are not those of another",
 
 TEST_CASE("a TLS connection that cannot tell its peer of an error has it still",
           "[net_transport]") {
-  config cfg;
-  caf::actor_system sys{cfg};
-  separate_tls_errors(sys);
-  auto answers = in_middleman(sys, [] {
+  auto answers = in_middleman([] {
     auto context = anonymous();
     tls_pair stuck{context.get()};
     std::vector<int> result{stuck.established()};
