@@ -205,9 +205,14 @@ TEST_CASE("what a claim replaces is destroyed when claims are free", "[net]") {
   auto& who = copy.who;
   REQUIRE_FALSE(tab.attach(who));
   test::internal::client other{copy.self};
-  auto last = copy.env.sys->spawn(
+  // Nobody else has a reference, the scheduler included.
+  auto last = copy.env.sys->spawn<caf::lazy_init>(
     [](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
-  last->attach_functor([&] { tab.detach(other); });
+  auto gone = false;
+  last->attach_functor([&] {
+    tab.detach(other);
+    gone = true;
+  });
   child_record theirs;
   theirs.id = 1;
   theirs.spec = std::make_shared<const child_spec>();
@@ -228,6 +233,7 @@ TEST_CASE("what a claim replaces is destroyed when claims are free", "[net]") {
   if (taken.wait_for(patience) != std::future_status::ready)
     std::abort();
   CHECK(taken.get());
+  CHECK(gone);
   tab.complete(asked.ticket());
   CHECK_FALSE(who.wait(asked, &items));
   tab.detach(who);
